@@ -1,0 +1,67 @@
+/**
+ * Everything that happens to a report, as one union. Each event is written by the same script as the fact it tells,
+ * to an append-only stream per report and to one for the fleet: the one source of progress, logs and metrics.
+ * Its time is the id of its stream entry, by the clock of Redis. No event holds source text, prompts or answers.
+ */
+import type { LedgerVerb } from "./credits.ts";
+import type { FailureSummary, ReportStatus, SectionStatus } from "./report.ts";
+import type { MicroUsd, ReportId } from "./ids.ts";
+
+interface OfReport {
+  report: ReportId;
+}
+interface OfSection extends OfReport {
+  section: string;
+}
+interface OfCall extends OfSection {
+  call: string;
+}
+
+export type FleetEvent =
+  | ({ event: "report.submitted"; type: string; typeVersion: number; credits: number } & OfReport)
+  | ({
+      event: "report.status";
+      type: string;
+      status: ReportStatus;
+      because: string;
+      spentMicros?: MicroUsd;
+    } & OfReport)
+  | ({ event: "report.planned"; sections: number } & OfReport)
+  | ({ event: "run.started"; run: number; round: number; sections: readonly string[] } & OfReport)
+  | ({
+      event: "section.status";
+      type: string;
+      status: SectionStatus;
+      because?: string;
+      failure?: FailureSummary;
+      retryInMs?: number;
+    } & OfSection)
+  | ({ event: "call.begun"; take: number; route: string; estimateMicros: MicroUsd } & OfCall)
+  | ({
+      event: "call.answered";
+      take: number;
+      route: string;
+      model: string;
+      inputTokens: number;
+      outputTokens: number;
+      micros: MicroUsd;
+      exact: boolean;
+      elapsedMs: number;
+      duplicate: boolean;
+    } & OfCall)
+  | ({
+      event: "call.unanswered";
+      take: number;
+      outcome: "not_billed" | "unknown";
+      micros: MicroUsd;
+      failure: FailureSummary;
+    } & OfCall)
+  | ({ event: "call.accepted"; take: number; salvaged: boolean } & OfCall)
+  | ({ event: "call.rejected"; take: number; failure: FailureSummary } & OfCall)
+  | ({ event: "call.reused"; take: number } & OfCall)
+  | ({ event: "step.completed"; step: string; elapsedMs: number } & OfSection)
+  | ({ event: "verdict"; verdict: string; because: string; failure: FailureSummary } & OfSection)
+  | ({ event: "credits"; verb: LedgerVerb; credits: number } & OfReport)
+  | ({ event: "repaired"; what: string; because: string } & OfReport);
+
+export type FleetEventName = FleetEvent["event"];

@@ -1,0 +1,134 @@
+/**
+ * A report is one order; a section is a part of it that is written, paid and checkpointed on its own.
+ *
+ *     report    pending ─▶ running ─▶ completed
+ *                            │  ▲
+ *                            ▼  │ by itself
+ *                     waiting_for_retry
+ *                            │
+ *                            ▼    a person
+ *                      needs_review ─▶ running (the next run) | completed (partial) | failed | cancelled
+ *
+ *     section   pending ─▶ running ─▶ completed
+ *                            │  ▲
+ *                            ▼  │ by itself                  a person
+ *                     waiting_for_retry        needs_review ─▶ pending | completed (edited) | skipped
+ *
+ * A status carries what is true only then, so a completed report without an artefact does not type-check.
+ */
+import type { HoldStatus } from "./credits.ts";
+import type { Attempts, Failure, Spend } from "./failure.ts";
+import type { EpochMs, ReportId } from "./ids.ts";
+
+export const REPORT_STATUSES = [
+  "pending",
+  "running",
+  "waiting_for_retry",
+  "needs_review",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+export type ReportStatus = (typeof REPORT_STATUSES)[number];
+
+export const SECTION_STATUSES = [
+  "pending",
+  "running",
+  "waiting_for_retry",
+  "completed",
+  "needs_review",
+  "failed",
+  "skipped",
+] as const;
+export type SectionStatus = (typeof SECTION_STATUSES)[number];
+
+export type Delivery = "full" | "partial";
+
+/** A report in one of these never changes again by itself. */
+export const FINISHED: readonly ReportStatus[] = ["completed", "failed", "cancelled"];
+
+export function isFinished(status: ReportStatus): boolean {
+  return FINISHED.includes(status);
+}
+
+/** A section in one of these needs no further job in this run. */
+export function isSettled(status: SectionStatus): boolean {
+  return status === "completed" || status === "needs_review" || status === "failed" || status === "skipped";
+}
+
+/** What the plan says of a section before it is written. */
+export interface PlannedSection {
+  key: string;
+  title: string;
+  /** Share of the report's progress; a positive number. */
+  weight: number;
+  /** Keys of the sections whose outputs this one reads. */
+  after: readonly string[];
+  /** Which section definition of the report type writes it: the same as `key` for static sections. */
+  template: string;
+  /** What a planned section was planned with; null for a static one. JSON. */
+  params: unknown;
+}
+
+/** Facts of a failure that are kept on the section and shown; the evidence lies with the call. */
+export type FailureSummary = Pick<Failure, "kind" | "code" | "scope" | "message" | "fingerprint" | "rule">;
+
+export type SectionState =
+  | { status: "pending" }
+  | { status: "running"; process: string }
+  | { status: "waiting_for_retry"; retryAt: EpochMs; failure: FailureSummary | null; because: string }
+  | { status: "completed"; outputHash: string; unreviewed: boolean }
+  | { status: "needs_review"; failure: FailureSummary }
+  | { status: "failed"; failure: FailureSummary }
+  | { status: "skipped"; because: string };
+
+export type Section = PlannedSection & {
+  report: ReportId;
+  /** Rises with every claim; a write that brings an older one changes nothing. */
+  fence: number;
+  attempts: Attempts;
+} & SectionState;
+
+export type ReportState =
+  | { status: "pending" | "running" | "waiting_for_retry" }
+  | { status: "needs_review"; failure: FailureSummary }
+  | { status: "completed"; delivery: Delivery; artefactHash: string; deliveredAt: EpochMs }
+  | { status: "failed" | "cancelled"; because: string };
+
+export type Report = {
+  id: ReportId;
+  account: string;
+  type: string;
+  typeVersion: number;
+  sourceHash: string;
+  sourceBytes: number;
+  /** The price in credits, and what became of the hold for it. */
+  credits: number;
+  hold: HoldStatus;
+  /** The spend budget; a call that would exceed it does not begin. */
+  budgetMicros: number;
+  spend: Spend;
+  /** Counts BullMQ flows of this report from 1; resume after review starts the next. */
+  run: number;
+  /** Counts the batches of section jobs inside a run from 1. */
+  round: number;
+  createdAt: EpochMs;
+  updatedAt: EpochMs;
+} & ReportState;
+
+/**
+ * Share of the work done, 0 to 100, weighted and monotone: only settled work counts, and 100 is kept for delivery.
+ */
+export function progressPercent(
+  report: Pick<Report, "status">,
+  sections: readonly Pick<Section, "weight" | "status">[],
+): number {
+  if (report.status === "completed") return 100;
+  let total = 0;
+  let done = 0;
+  for (const section of sections) {
+    total += section.weight;
+    if (section.status === "completed" || section.status === "skipped") done += section.weight;
+  }
+  return total === 0 ? 0 : Math.min(99, Math.floor((done / total) * 100));
+}
