@@ -92,6 +92,10 @@ export interface PromptedSection<Source, Facts, Output> extends SectionBase {
 export interface WrittenSection<Source, Facts, Output> extends SectionBase {
   write(context: SectionContext<Source, Facts>): Promise<Output>;
   output: OutputContract<Output>;
+  /** What its calls ask of a model unless they say otherwise. */
+  model?: Partial<ModelConfig>;
+  /** Further logical models its calls name, so that the boot lint knows whether each has a price. */
+  models?: readonly string[];
   /** Upper bound on the tokens of all its calls, for the estimate shown before anything is paid. */
   estimate?: { calls: number; inputTokens: number; outputTokens: number };
   /** Every prompt version its calls use, for the receipt and the boot lint. */
