@@ -77,7 +77,8 @@ export type SectionState =
   | { status: "pending" }
   | { status: "running"; process: string }
   | { status: "waiting_for_retry"; retryAt: EpochMs; failure: FailureSummary | null; because: string }
-  | { status: "completed"; outputHash: string; unreviewed: boolean }
+  /** `unreviewed` says why nobody reviewed it; null where somebody did or nobody had to. */
+  | { status: "completed"; outputHash: string; unreviewed: string | null }
   | { status: "needs_review"; failure: FailureSummary }
   | { status: "failed"; failure: FailureSummary }
   | { status: "skipped"; because: string };

@@ -1,0 +1,139 @@
+/**
+ * Admit: one script takes an order or refuses it. Idempotency, the credit hold, the report record, the outbox entry
+ * and the first events exist together or not at all, so an acknowledged order cannot be half there.
+ *
+ * A refused order leaves no trace: it does not use up its idempotency key, and it stores no source.
+ */
+import { createHash } from "node:crypto";
+import type { FleetEvent } from "../domain/events.ts";
+import type { MicroUsd, ReportId } from "../domain/ids.ts";
+import { holdIdOf, LEDGER_LUA } from "./credits.ts";
+import { pack } from "./packed.ts";
+import type { Store } from "./redis.ts";
+import { run, startingScript } from "./script.ts";
+
+const ADMIT = startingScript(`${LEDGER_LUA}
+-- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type
+-- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
+--      submitted_event reserved_event
+local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
+if ARGV[10] ~= '' then
+  local known = redis.call('HMGET', KEYS[6], 'body', 'report')
+  if known[2] then
+    if known[1] == ARGV[10] then return {'repeated', known[2]} end
+    return {'conflict', known[2]}
+  end
+end
+local available = tonumber(redis.call('HGET', KEYS[3], 'available') or '0')
+if available < credits then return {'insufficient', tostring(available)} end
+
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4], 'status', 'pending',
+  'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
+  'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now)
+redis.call('SET', KEYS[2], ARGV[9], 'NX')
+move_credits(KEYS[3], KEYS[4], 'reserve', credits, 'available', 'held', ARGV[12], id, now)
+redis.call('HSET', KEYS[5], 'report', id, 'account', account, 'credits', credits, 'status', 'reserved', 'at', now)
+if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now) end
+emit(KEYS[7], KEYS[8], ARGV[13])
+emit(KEYS[7], KEYS[8], ARGV[14])
+redis.call('ZADD', KEYS[9], now, id)
+redis.call('ZADD', KEYS[10], now + tonumber(ARGV[11]), id)
+redis.call('ZADD', KEYS[11], now, id)
+redis.call('ZADD', KEYS[12], now, id)
+redis.call('ZADD', KEYS[13], now, id)
+return {'admitted', id}
+`);
+
+export interface Order {
+  /** Made by the caller, so that a repeat of a lost reply finds its own report. */
+  id: ReportId;
+  account: string;
+  type: string;
+  typeVersion: number;
+  credits: number;
+  budgetMicros: MicroUsd;
+  source: { canonical: string; hash: string; bytes: number };
+  idempotencyKey: string | null;
+}
+
+export type Admission =
+  | { outcome: "admitted"; report: ReportId }
+  /** The same key with the same order came before. */
+  | { outcome: "repeated"; report: ReportId }
+  /** The same key came before with another order. */
+  | { outcome: "conflict"; report: ReportId }
+  | { outcome: "insufficient_credits"; available: number };
+
+export async function admit(store: Store, order: Order, wakeAfterMs: number): Promise<Admission> {
+  const { redis, keys } = store;
+  const { id, account, type } = order;
+  const hold = holdIdOf(id);
+  const events = {
+    submitted: {
+      event: "report.submitted",
+      report: id,
+      type,
+      typeVersion: order.typeVersion,
+      credits: order.credits,
+    },
+    reserved: { event: "credits", report: id, verb: "reserve", credits: order.credits },
+  } satisfies Record<string, FleetEvent>;
+  const [word, detail] = await run<[string, string]>(
+    redis,
+    ADMIT,
+    [
+      keys.report(id),
+      keys.source(account, order.source.hash),
+      keys.account(account),
+      keys.ledger(account),
+      keys.hold(hold),
+      keys.idempotency(account, sha256(order.idempotencyKey ?? "")),
+      keys.events(id),
+      keys.fleetEvents,
+      keys.outbox,
+      keys.wakeups,
+      keys.indexAll,
+      keys.indexAccount(account),
+      keys.indexType(type),
+    ],
+    [
+      id,
+      account,
+      type,
+      order.typeVersion,
+      order.credits,
+      order.budgetMicros,
+      order.source.hash,
+      order.source.bytes,
+      pack(order.source.canonical),
+      order.idempotencyKey === null ? "" : bodyHash(order),
+      wakeAfterMs,
+      hold,
+      JSON.stringify(events.submitted),
+      JSON.stringify(events.reserved),
+    ],
+  );
+  switch (word) {
+    case "admitted":
+      return { outcome: "admitted", report: detail as ReportId };
+    case "repeated":
+      return { outcome: "repeated", report: detail as ReportId };
+    case "conflict":
+      return { outcome: "conflict", report: detail as ReportId };
+    case "insufficient":
+      return { outcome: "insufficient_credits", available: Number(detail) };
+    default:
+      throw new Error(`admit answered ${word}, which no version of this program knows.`);
+  }
+}
+
+/** What makes two orders the same order. The version is left out: a deploy between two tries must not turn a repeat into a conflict. */
+function bodyHash(order: Order): string {
+  return sha256(JSON.stringify([order.type, order.source.hash]));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

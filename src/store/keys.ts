@@ -1,0 +1,54 @@
+/**
+ * Every key name, in one place. All carry the hash tag `{fleet}`, so that one script may touch any of them and a
+ * cluster keeps a fleet on one shard. Names that callers choose (account, reference) enter a key only as a last part.
+ */
+import type { ReportId } from "../domain/ids.ts";
+import type { ReportStatus } from "../domain/report.ts";
+
+export type Keys = ReturnType<typeof keysOf>;
+
+export function keysOf(fleet: string) {
+  const root = `{${fleet}}`;
+  return {
+    /** BullMQ's own keys live under this prefix, beside ours. */
+    queuePrefix: root,
+
+    report: (id: ReportId) => `${root}:report:${id}`,
+    section: (id: ReportId, section: string) => `${root}:report:${id}:section:${section}`,
+    /** Takes and step results of all sections of one report. */
+    calls: (id: ReportId) => `${root}:report:${id}:calls`,
+    /** One row per request that may have left for a provider. */
+    asks: (id: ReportId) => `${root}:report:${id}:asks`,
+    artefact: (id: ReportId) => `${root}:report:${id}:artefact`,
+    events: (id: ReportId) => `${root}:report:${id}:events`,
+    fleetEvents: `${root}:events`,
+
+    source: (account: string, hash: string) => `${root}:source:${hash}:${account}`,
+    idempotency: (account: string, keyHash: string) => `${root}:idempotency:${keyHash}:${account}`,
+
+    account: (account: string) => `${root}:account:${account}`,
+    ledger: (account: string) => `${root}:ledger:${account}`,
+    grants: (account: string) => `${root}:grants:${account}`,
+    hold: (holdId: string) => `${root}:hold:${holdId}`,
+    accounts: `${root}:accounts`,
+
+    /** Reports admitted whose parent job is not known to be in the queue yet; score = admitted at. */
+    outbox: `${root}:outbox`,
+    /** Report → time by which it must have moved. */
+    wakeups: `${root}:wakeups`,
+    indexAll: `${root}:index:all`,
+    indexAccount: (account: string) => `${root}:index:account:${account}`,
+    indexType: (type: string) => `${root}:index:type:${type}`,
+    indexStatus: (status: ReportStatus) => `${root}:index:status:${status}`,
+
+    processes: `${root}:processes`,
+    process: (processId: string) => `${root}:process:${processId}`,
+    /** What a process has in hand: job reference → report and section. Emptied by itself or by the sweeper. */
+    inHand: (processId: string) => `${root}:process:${processId}:in-hand`,
+    sweeperLease: `${root}:sweeper`,
+
+    route: (routeId: string) => `${root}:route:${routeId}`,
+    /** Accepted answers that other reports may reuse. */
+    cache: (scope: string, callHash: string) => `${root}:cache:${callHash}:${scope}`,
+  };
+}

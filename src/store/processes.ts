@@ -1,0 +1,98 @@
+/**
+ * Which processes are alive, and what each has in hand.
+ *
+ * A process counts a beat up; nobody compares clocks. What it has in hand is written down per job, so that whoever
+ * finds it dead can hand every job on at once instead of waiting for BullMQ's stall check.
+ */
+import type { ReportId } from "../domain/ids.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+
+/** Where a process lives: only a process that shares the host, its boot and the pid namespace can be seen to be gone. */
+export interface ProcessIdentity {
+  id: string;
+  pid: number;
+  /** Host, boot and pid namespace in one word. */
+  home: string;
+  /** When the kernel started it, in its own ticks; tells a reused pid from the process itself. */
+  started: string;
+  roles: string;
+}
+
+export interface ProcessRecord extends ProcessIdentity {
+  beat: number;
+}
+
+export interface JobInHand {
+  queue: string;
+  jobId: string;
+  token: string;
+  report: ReportId;
+  /** Absent for a parent job. */
+  section: string | null;
+  type: string;
+}
+
+const BEAT = savingScript(`
+-- KEYS processes process   ARGV id pid home started roles
+local known = redis.call('EXISTS', KEYS[2])
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5])
+redis.call('HINCRBY', KEYS[2], 'beat', 1)
+return known == 1 and 'known' or 'new'
+`);
+
+/** Registers the process if need be and counts its beat up. `new` on any but the first beat: it was declared dead meanwhile. */
+export async function beat(store: Store, identity: ProcessIdentity): Promise<"known" | "new"> {
+  const { redis, keys } = store;
+  const { id, pid, home, started, roles } = identity;
+  return run(redis, BEAT, [keys.processes, keys.process(id)], [id, pid, home, started, roles]);
+}
+
+export async function listProcesses(store: Store): Promise<ProcessRecord[]> {
+  const { redis, keys } = store;
+  const ids = await redis.smembers(keys.processes);
+  if (ids.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const id of ids) pipeline.hgetall(keys.process(id));
+  const replies = (await pipeline.exec()) ?? [];
+  return ids.map((id, index) => {
+    const fields = (replies[index]?.[1] ?? {}) as Record<string, string>;
+    return {
+      id,
+      pid: Number(fields["pid"] ?? 0),
+      home: fields["home"] ?? "",
+      started: fields["started"] ?? "",
+      roles: fields["roles"] ?? "",
+      beat: Number(fields["beat"] ?? 0),
+    };
+  });
+}
+
+export async function takeInHand(store: Store, processId: string, job: JobInHand): Promise<void> {
+  await store.redis.hset(store.keys.inHand(processId), `${job.queue}/${job.jobId}`, JSON.stringify(job));
+}
+
+export async function putDown(
+  store: Store,
+  processId: string,
+  job: Pick<JobInHand, "queue" | "jobId">,
+): Promise<void> {
+  await store.redis.hdel(store.keys.inHand(processId), `${job.queue}/${job.jobId}`);
+}
+
+export async function listInHand(store: Store, processId: string): Promise<JobInHand[]> {
+  const rows = await store.redis.hvals(store.keys.inHand(processId));
+  return rows.map((row) => JSON.parse(row) as JobInHand);
+}
+
+/** After this, claims of the process may be taken by anybody. */
+export async function forgetProcess(store: Store, processId: string): Promise<void> {
+  const { redis, keys } = store;
+  await redis
+    .multi()
+    .srem(keys.processes, processId)
+    .del(keys.process(processId))
+    .del(keys.inHand(processId))
+    .exec();
+}

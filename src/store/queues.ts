@@ -1,0 +1,141 @@
+/**
+ * BullMQ's queues, flows and job ids. BullMQ is the doorbell: a job says that there may be something to do, the store
+ * says what. So job data holds ids only, and any job may be lost, repeated or removed by hand.
+ *
+ * Ids carry run and round, because adding a job under an id that exists is silently no job at all.
+ */
+import { FlowProducer, Job, Queue, type JobsOptions } from "bullmq";
+import type { Redis } from "ioredis";
+import type { ReportId } from "../domain/ids.ts";
+import type { Store } from "./redis.ts";
+
+export const REPORTS_QUEUE = "reports";
+
+export interface ReportJobData {
+  report: ReportId;
+  run: number;
+}
+
+export interface SectionJobData {
+  report: ReportId;
+  section: string;
+  run: number;
+  round: number;
+}
+
+/** One queue per report type, so that a type can be paused, limited and watched by itself. */
+export function sectionsQueue(type: string): string {
+  return `sections.${type}`;
+}
+
+export function reportJobId(report: ReportId, run: number): string {
+  return `${report}.r${run}`;
+}
+
+function sectionJobId(job: SectionJobData): string {
+  return `${job.report}.${job.section}.r${job.run}.${job.round}`;
+}
+
+/** The store keeps the record; of finished jobs only what Bull Board wants to show is kept. */
+const KEPT = {
+  removeOnComplete: { count: 100 },
+  removeOnFail: { count: 100 },
+  stackTraceLimit: 3,
+  keepLogs: 20,
+} as const;
+
+/** BullMQ must never give up by counting: verdicts end a job, so its own budget lies far above any of ours. */
+const NEVER_BY_COUNT = { attempts: 1_000_000, backoff: { type: "verdict" } } as const;
+
+export class Queues {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #queues = new Map<string, Queue>();
+  readonly #flow: FlowProducer;
+
+  constructor(store: Store) {
+    this.#redis = store.redis;
+    this.#prefix = store.keys.queuePrefix;
+    this.#flow = new FlowProducer({ connection: this.#redis, prefix: this.#prefix });
+    this.#flow.on("error", () => undefined);
+  }
+
+  queue(name: string): Queue {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = new Queue(name, {
+        connection: this.#redis,
+        prefix: this.#prefix,
+        streams: { events: { maxLen: 1_000 } },
+      });
+      queue.on("error", () => undefined);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  /** Puts the parent job of a run into the queue. Safe to repeat: the id is the run. */
+  async ringReport(report: ReportId, run: number): Promise<void> {
+    const options: JobsOptions = { jobId: reportJobId(report, run), ...KEPT, ...NEVER_BY_COUNT };
+    await this.queue(REPORTS_QUEUE).add("report", { report, run } satisfies ReportJobData, options);
+  }
+
+  /** Adds one child job a section below the run's parent job. */
+  async addSections(
+    parent: { id: string; queueKey: string },
+    type: string,
+    jobs: readonly SectionJobData[],
+  ): Promise<void> {
+    await this.#flow.addBulk(
+      jobs.map((job) => ({
+        name: job.section,
+        queueName: sectionsQueue(type),
+        prefix: this.#prefix,
+        data: job,
+        opts: {
+          jobId: sectionJobId(job),
+          parent: { id: parent.id, queue: parent.queueKey },
+          ignoreDependencyOnFailure: true,
+          ...KEPT,
+          ...NEVER_BY_COUNT,
+        },
+      })),
+    );
+  }
+
+  /** The parent job's state, or null where BullMQ has none. `stuck` = it waits for children that are not there. */
+  async parentState(report: ReportId, run: number): Promise<"live" | "ended" | "stuck" | null> {
+    const job = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(report, run));
+    if (job === undefined) return null;
+    const state = await job.getState();
+    if (state === "completed" || state === "failed" || state === "unknown") return "ended";
+    if (state !== "waiting-children") return "live";
+    const { unprocessed } = await job.getDependenciesCount({ unprocessed: true });
+    return (unprocessed ?? 0) > 0 ? "live" : "stuck";
+  }
+
+  /** Takes the parent job out of the queue, so that the run can be rung again under the same id. */
+  async removeParent(report: ReportId, run: number): Promise<void> {
+    const job = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(report, run));
+    await job?.remove({ removeChildren: false });
+  }
+
+  /**
+   * Gives a dead process's active job to the next worker at once: no attempt, no stall. Does nothing unless that very
+   * process's token still holds the lock.
+   */
+  async handOn(queueName: string, jobId: string, token: string): Promise<boolean> {
+    const queue = this.queue(queueName);
+    const holder = await this.#redis.get(`${this.#prefix}:${queueName}:${jobId}:lock`);
+    if (holder !== token) return false;
+    const job = await Job.fromId(queue, jobId);
+    if (job === undefined) return false;
+    await job.moveToWait(token);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await this.#flow.close();
+  }
+}

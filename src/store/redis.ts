@@ -1,0 +1,60 @@
+/**
+ * Connections. A command connection is never shared with BullMQ's blocking reads.
+ *
+ * ioredis re-sends a command whose reply was lost. That is what we want: every script of ours is safe to run twice,
+ * so a lost reply, a restart or a half-open link ends in the same state as an undisturbed call.
+ */
+import { Redis } from "ioredis";
+import type { Keys } from "./keys.ts";
+import { keysOf } from "./keys.ts";
+
+export interface Store {
+  redis: Redis;
+  keys: Keys;
+  fleet: string;
+}
+
+/** A link that stays silent this long with an answer due is taken for dead and opened anew. */
+const SILENT_LINK_MS = 10_000;
+
+/** For long-lived processes: waits out an unreachable Redis as long as it takes. */
+export function connectPatiently(url: string): Redis {
+  return quiet(
+    new Redis(url, {
+      maxRetriesPerRequest: null,
+      socketTimeout: SILENT_LINK_MS,
+      retryStrategy: reconnectAfter,
+    }),
+  );
+}
+
+/** For BullMQ's workers, whose blocking reads may be silent for long. */
+export function connectForBlocking(url: string): Redis {
+  return quiet(new Redis(url, { maxRetriesPerRequest: null, retryStrategy: reconnectAfter }));
+}
+
+/** For commands a person waits for: an unreachable Redis is an error within seconds, not a hanging prompt. */
+export function connectForCommand(url: string): Redis {
+  return quiet(
+    new Redis(url, {
+      maxRetriesPerRequest: 2,
+      connectTimeout: 3_000,
+      commandTimeout: 10_000,
+      retryStrategy: (times) => (times > 3 ? null : 200),
+    }),
+  );
+}
+
+export function openStore(redis: Redis, fleet: string): Store {
+  return { redis, keys: keysOf(fleet), fleet };
+}
+
+function reconnectAfter(times: number): number {
+  return Math.min(50 * times, 1_000);
+}
+
+/** Without a listener ioredis prints every failed reconnect; a lost link shows in the calls that wait for it. */
+function quiet(redis: Redis): Redis {
+  redis.on("error", () => undefined);
+  return redis;
+}

@@ -1,0 +1,293 @@
+/**
+ * The report record and its named transitions. A report moves only through the scripts here, in `admit.ts` and in
+ * `deliver.ts`; its progress between `running` and `waiting_for_retry` follows its sections (`sections.ts`).
+ */
+import type { FleetEvent } from "../domain/events.ts";
+import { NO_SPEND } from "../domain/failure.ts";
+import type { EpochMs, ReportId } from "../domain/ids.ts";
+import type {
+  Delivery,
+  FailureSummary,
+  PlannedSection,
+  Report,
+  ReportState,
+  ReportStatus,
+  Section,
+} from "../domain/report.ts";
+import type { HoldStatus } from "../domain/credits.ts";
+import { unpack } from "./packed.ts";
+import { fieldsOf } from "./credits.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+import { parseSection, SECTION_FIELDS } from "./sections.ts";
+
+const PLAN = savingScript(`
+-- KEYS report events fleet_events   ARGV plan event
+if redis.call('EXISTS', KEYS[1]) == 0 then return {'gone', ''} end
+if redis.call('HSETNX', KEYS[1], 'plan', ARGV[1]) == 1 then
+  emit(KEYS[2], KEYS[3], ARGV[2])
+  return {'planned', ARGV[1]}
+end
+return {'planned', redis.call('HGET', KEYS[1], 'plan')}
+`);
+
+const START_ROUND = savingScript(`
+-- KEYS report wakeups events fleet_events   ARGV run round wake_after_ms id started_event status_event
+-- A repeat with the round that is already current is the answer to a lost reply, not a second round.
+local status, run, round = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'round'))
+if not status or run ~= ARGV[1] then return 'superseded' end
+if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return 'superseded' end
+if round == ARGV[2] then return 'started' end
+if tonumber(round) + 1 ~= tonumber(ARGV[2]) then return 'superseded' end
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'round', ARGV[2], 'status', 'running', 'updatedAt', now)
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[4])
+if status == 'pending' then emit(KEYS[3], KEYS[4], ARGV[6]) end
+emit(KEYS[3], KEYS[4], ARGV[5])
+return 'started'
+`);
+
+const PARK = savingScript(`
+-- KEYS report wakeups events fleet_events   ARGV run id failure event
+local status, run = unpack(redis.call('HMGET', KEYS[1], 'status', 'run'))
+if status == 'needs_review' and run == ARGV[1] then return 'parked' end
+if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
+redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now_ms())
+redis.call('ZREM', KEYS[2], ARGV[2])
+emit(KEYS[3], KEYS[4], ARGV[4])
+return 'parked'
+`);
+
+/** A report as stored, with what its own record says of the plan and of a halt. */
+export interface StoredReport {
+  report: Report;
+  plan: PlannedSection[] | null;
+  /** Set once a section halts the report: siblings stop before their next call. */
+  halted: FailureSummary | null;
+  /** Micro-USD set aside for requests that are in flight. */
+  inFlightMicros: number;
+  cancelRequested: boolean;
+}
+
+export async function readReport(store: Store, id: ReportId): Promise<StoredReport | null> {
+  const fields = await store.redis.hgetall(store.keys.report(id));
+  return fields["id"] === undefined ? null : parseReport(fields);
+}
+
+export async function readSections(
+  store: Store,
+  id: ReportId,
+  plan: readonly PlannedSection[],
+): Promise<Section[]> {
+  if (plan.length === 0) return [];
+  const pipeline = store.redis.pipeline();
+  for (const planned of plan) pipeline.hmget(store.keys.section(id, planned.key), ...SECTION_FIELDS);
+  const replies = (await pipeline.exec()) ?? [];
+  return plan.map((planned, index) => {
+    const [error, values] = replies[index] as [Error | null, (string | null)[]];
+    if (error) throw error;
+    const fields: Record<string, string> = {};
+    for (const [i, name] of SECTION_FIELDS.entries())
+      if (typeof values[i] === "string") fields[name] = values[i];
+    return parseSection(id, planned, fields);
+  });
+}
+
+export type SourceRead = { ok: true; canonical: string } | { ok: false; because: string };
+
+export async function readSource(store: Store, account: string, hash: string): Promise<SourceRead> {
+  const packed = await store.redis.getBuffer(store.keys.source(account, hash));
+  if (packed === null) return { ok: false, because: "the source is not in the store any more" };
+  const unpacked = unpack(packed);
+  return unpacked.ok
+    ? { ok: true, canonical: unpacked.text }
+    : { ok: false, because: `the stored source is damaged: ${unpacked.because}` };
+}
+
+/** Binds the plan to the report, once; a second planner adopts the first plan. */
+export async function savePlan(
+  store: Store,
+  id: ReportId,
+  plan: readonly PlannedSection[],
+): Promise<PlannedSection[] | null> {
+  const { redis, keys } = store;
+  const event: FleetEvent = { event: "report.planned", report: id, sections: plan.length };
+  const [word, stored] = await run<[string, string]>(
+    redis,
+    PLAN,
+    [keys.report(id), keys.events(id), keys.fleetEvents],
+    [JSON.stringify(plan), JSON.stringify(event)],
+  );
+  return word === "gone" ? null : (JSON.parse(stored) as PlannedSection[]);
+}
+
+export async function startRound(
+  store: Store,
+  report: Pick<Report, "id" | "type" | "run">,
+  round: number,
+  sections: readonly string[],
+  wakeAfterMs: number,
+): Promise<"started" | "superseded"> {
+  const { redis, keys } = store;
+  const { id, type, run: runNumber } = report;
+  const started: FleetEvent = { event: "run.started", report: id, run: runNumber, round, sections };
+  const status: FleetEvent = {
+    event: "report.status",
+    report: id,
+    type,
+    status: "running",
+    because: "its sections are being written",
+  };
+  return run(
+    redis,
+    START_ROUND,
+    [keys.report(id), keys.wakeups, keys.events(id), keys.fleetEvents],
+    [runNumber, round, wakeAfterMs, id, JSON.stringify(started), JSON.stringify(status)],
+  );
+}
+
+/** The run ends, a person decides. Completed sections stay readable, the credits stay held. */
+export async function parkReport(
+  store: Store,
+  report: Pick<Report, "id" | "type" | "run">,
+  failure: FailureSummary,
+): Promise<"parked" | "superseded"> {
+  const { redis, keys } = store;
+  const { id, type, run: runNumber } = report;
+  const event: FleetEvent = {
+    event: "report.status",
+    report: id,
+    type,
+    status: "needs_review",
+    because: failure.message,
+  };
+  return run(
+    redis,
+    PARK,
+    [keys.report(id), keys.wakeups, keys.events(id), keys.fleetEvents],
+    [runNumber, id, JSON.stringify(failure), JSON.stringify(event)],
+  );
+}
+
+export interface ReportFilter {
+  account?: string | undefined;
+  type?: string | undefined;
+  status?: ReportStatus | undefined;
+  limit: number;
+}
+
+/** Newest first. Reads the index that narrows most and filters the rest in pages, so memory stays bounded. */
+export async function listReports(store: Store, filter: ReportFilter): Promise<StoredReport[]> {
+  const { redis, keys } = store;
+  const index =
+    filter.account !== undefined
+      ? keys.indexAccount(filter.account)
+      : filter.type !== undefined
+        ? keys.indexType(filter.type)
+        : keys.indexAll;
+  const found: StoredReport[] = [];
+  const pageSize = 200;
+  for (let start = 0; found.length < filter.limit; start += pageSize) {
+    const ids = (await redis.zrevrange(index, start, start + pageSize - 1)) as ReportId[];
+    if (ids.length === 0) break;
+    const pipeline = redis.pipeline();
+    for (const id of ids) pipeline.hgetall(keys.report(id));
+    for (const [error, fields] of (await pipeline.exec()) ?? []) {
+      if (error) throw error;
+      const row = fields as Record<string, string>;
+      if (row["id"] === undefined) continue;
+      if (filter.account !== undefined && row["account"] !== filter.account) continue;
+      if (filter.type !== undefined && row["type"] !== filter.type) continue;
+      if (filter.status !== undefined && row["status"] !== filter.status) continue;
+      found.push(parseReport(row));
+      if (found.length === filter.limit) break;
+    }
+  }
+  return found;
+}
+
+export interface TimedEvent {
+  /** Stream id; sorts by time. */
+  id: string;
+  at: EpochMs;
+  event: FleetEvent;
+}
+
+/** Events of one report after `afterId`, oldest first; waits up to `blockMs` for the first. Needs a connection of its own to wait. */
+export async function readEvents(
+  store: Store,
+  id: ReportId | "fleet",
+  afterId: string,
+  blockMs = 0,
+): Promise<TimedEvent[]> {
+  const stream = id === "fleet" ? store.keys.fleetEvents : store.keys.events(id);
+  const reply =
+    blockMs > 0
+      ? await store.redis.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", stream, afterId)
+      : await store.redis.xread("COUNT", 500, "STREAMS", stream, afterId);
+  const entries = reply?.[0]?.[1] ?? [];
+  return entries.map(([entryId, flat]) => ({
+    id: entryId,
+    at: Number.parseInt(entryId, 10),
+    event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent,
+  }));
+}
+
+function parseReport(fields: Record<string, string>): StoredReport {
+  const number = (name: string) => Number(fields[name] ?? 0);
+  const failure = fields["failure"] ? (JSON.parse(fields["failure"]) as FailureSummary) : null;
+  const report: Report = {
+    id: fields["id"] as ReportId,
+    account: fields["account"] ?? "",
+    type: fields["type"] ?? "",
+    typeVersion: number("typeVersion"),
+    sourceHash: fields["sourceHash"] ?? "",
+    sourceBytes: number("sourceBytes"),
+    credits: number("credits"),
+    hold: (fields["hold"] ?? "requested") as HoldStatus,
+    budgetMicros: number("budgetMicros"),
+    spend: {
+      ...NO_SPEND,
+      pending: number("spend.pending"),
+      useful: number("spend.useful"),
+      repaired: number("spend.repaired"),
+      wasted: number("spend.wasted"),
+      unknown: number("spend.unknown"),
+    },
+    run: number("run"),
+    round: number("round"),
+    createdAt: number("createdAt"),
+    updatedAt: number("updatedAt"),
+    ...reportState(fields, failure),
+  };
+  return {
+    report,
+    plan: fields["plan"] ? (JSON.parse(fields["plan"]) as PlannedSection[]) : null,
+    halted: fields["halted"] ? (JSON.parse(fields["halted"]) as FailureSummary) : null,
+    inFlightMicros: number("spend.in_flight"),
+    cancelRequested: fields["cancel"] !== undefined,
+  };
+}
+
+function reportState(fields: Record<string, string>, failure: FailureSummary | null): ReportState {
+  const status = fields["status"] as ReportStatus;
+  switch (status) {
+    case "pending":
+    case "running":
+    case "waiting_for_retry":
+      return { status };
+    case "needs_review":
+      if (failure === null) throw new Error(`Report ${fields["id"]} needs review but names no failure.`);
+      return { status, failure };
+    case "completed":
+      return {
+        status,
+        delivery: fields["delivery"] as Delivery,
+        artefactHash: fields["artefactHash"] ?? "",
+        deliveredAt: Number(fields["deliveredAt"]),
+      };
+    case "failed":
+    case "cancelled":
+      return { status, because: fields["because"] ?? "" };
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Scripts sit in template strings beside their typed wrappers. Rules, each learnt from a broken balance:
+ *
+ * - everything is read and checked before the first write, because a failed script keeps what it wrote;
+ * - a script is safe to run twice, because a lost reply is answered by sending it again;
+ * - time is Redis `TIME`; money is moved with `HINCRBY` on integers, never through Lua numbers or JSON;
+ * - replies are words, not codes;
+ * - what saves paid work is allowed when memory is full (`allow-oom`), what starts new work is not.
+ */
+import { createHash } from "node:crypto";
+import type { Redis } from "ioredis";
+
+export interface Script {
+  body: string;
+  sha: string;
+}
+
+/** Local functions every script may use. */
+const PRELUDE = `
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+local function emit(stream, fleet_stream, event)
+  if event ~= '' then
+    redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event)
+    redis.call('XADD', fleet_stream, 'MAXLEN', '~', 20000, '*', 'e', event)
+  end
+end
+`;
+
+function compile(flags: string, body: string): Script {
+  const text = `#!lua${flags}\n${PRELUDE}${body}`;
+  return { body: text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+/** For scripts that start new work: refused when Redis is out of memory. */
+export function startingScript(body: string): Script {
+  return compile("", body);
+}
+
+/** For scripts that save, settle or end work: allowed when Redis is out of memory. */
+export function savingScript(body: string): Script {
+  return compile(" flags=allow-oom", body);
+}
+
+export type ScriptArgument = string | number | Buffer;
+
+/** Runs a script whose reply is text, a number or a list of them. */
+export async function run<Reply>(
+  redis: Redis,
+  script: Script,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<Reply> {
+  try {
+    return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as Reply;
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error;
+    return (await redis.eval(script.body, keys.length, ...keys, ...args)) as Reply;
+  }
+}
+
+/** As `run`, for replies that hold bytes; every string comes as a Buffer. */
+export async function runForBytes(
+  redis: Redis,
+  script: Script,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<(Buffer | number | null)[]> {
+  const call = (command: string, code: string) =>
+    redis.callBuffer(command, code, keys.length, ...keys, ...args) as Promise<(Buffer | number | null)[]>;
+  try {
+    return await call("EVALSHA", script.sha);
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error;
+    return await call("EVAL", script.body);
+  }
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
+}

@@ -1,0 +1,377 @@
+/**
+ * A section's claim, its fence, and its way out of `running`.
+ *
+ * A claim gives one process the right to move the section, and a fence number that rises with every claim. Every write
+ * of state brings its fence; an older one changes nothing, so a worker that wakes up late cannot overwrite anything.
+ * A claim is never stolen: it ends when its holder leaves, or when the sweeper has declared the holder dead.
+ */
+import type { FleetEvent } from "../domain/events.ts";
+import type { Attempts } from "../domain/failure.ts";
+import type { ReportId } from "../domain/ids.ts";
+import type {
+  FailureSummary,
+  PlannedSection,
+  Section,
+  SectionState,
+  SectionStatus,
+} from "../domain/report.ts";
+import { SETTLE_LUA, settlementArguments, type Settlement } from "./calls.ts";
+import { pack, unpack } from "./packed.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+
+/** Moves a section and lets the report's own status follow: it runs while any section runs, and waits when all that is left waits. */
+const MOVE_LUA = `
+local function move_section(section_key, report_key, from, to, events, fleet_events)
+  redis.call('HSET', section_key, 'status', to)
+  if from == to then return end
+  if from == 'running' then redis.call('HINCRBY', report_key, 'running', -1) end
+  if from == 'waiting_for_retry' then redis.call('HINCRBY', report_key, 'waiting', -1) end
+  if to == 'running' then redis.call('HINCRBY', report_key, 'running', 1) end
+  if to == 'waiting_for_retry' then redis.call('HINCRBY', report_key, 'waiting', 1) end
+  local r = redis.call('HMGET', report_key, 'status', 'running', 'waiting', 'id', 'type')
+  if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return end
+  local follows = 'running'
+  local because = 'its sections are being written'
+  if tonumber(r[2]) <= 0 and tonumber(r[3]) > 0 then follows = 'waiting_for_retry'; because = 'its open sections wait to be tried again' end
+  if follows == r[1] then return end
+  redis.call('HSET', report_key, 'status', follows, 'updatedAt', now_ms())
+  emit(events, fleet_events, '{"event":"report.status","report":"' .. r[4] .. '","type":"' .. r[5] .. '","status":"' .. follows .. '","because":"' .. because .. '"}')
+end
+`;
+
+const CLAIM = savingScript(`${MOVE_LUA}
+-- KEYS report section events fleet_events wakeups
+-- ARGV id run claim process process_key_prefix wake_after_ms event
+local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel')
+if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
+if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
+if report[3] or report[4] then return {'stopped'} end
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints')
+local status = s[1] or 'pending'
+if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
+local now = now_ms()
+if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or ''} end
+if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
+if s[4] and tonumber(s[4]) > now then return {'wait', tostring(tonumber(s[4]) - now)} end
+local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
+redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4])
+redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
+move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
+redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[1])
+if status ~= 'running' then emit(KEYS[3], KEYS[4], ARGV[7]) end
+return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] or ''}
+`);
+
+const FINISH = savingScript(`${MOVE_LUA}${SETTLE_LUA}
+-- KEYS report section calls events fleet_events wakeups   ARGV fence id wake_after_ms output output_hash unreviewed event settlements...
+if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
+local status = redis.call('HGET', KEYS[2], 'status')
+if status == 'completed' then return 'completed' end
+if status ~= 'running' then return 'superseded' end
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 8)
+redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
+move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
+redis.call('ZADD', KEYS[6], now_ms() + tonumber(ARGV[3]), ARGV[2])
+emit(KEYS[4], KEYS[5], ARGV[7])
+return 'completed'
+`);
+
+const LEAVE = savingScript(`${MOVE_LUA}${SETTLE_LUA}
+-- KEYS report section calls events fleet_events wakeups
+-- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event settlements...
+if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim')
+if s[1] ~= 'running' or s[2] == '' then return 'left' end
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 11)
+local now = now_ms()
+redis.call('HSET', KEYS[2], 'claim', '', 'transient', ARGV[8])
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'failure', ARGV[7]) end
+if ARGV[4] == 'waiting_for_retry' then redis.call('HSET', KEYS[2], 'retryAt', now + tonumber(ARGV[5]), 'because', ARGV[6]) end
+if ARGV[9] == '1' then redis.call('HSETNX', KEYS[1], 'halted', ARGV[7]) end
+move_section(KEYS[2], KEYS[1], s[1], ARGV[4], KEYS[4], KEYS[5])
+redis.call('ZADD', KEYS[6], now + tonumber(ARGV[5]) + tonumber(ARGV[3]), ARGV[2])
+emit(KEYS[4], KEYS[5], ARGV[10])
+return 'left'
+`);
+
+const BREAK = savingScript(`${MOVE_LUA}
+-- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure
+-- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash')
+if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'left' end
+local crashes = tonumber(s[4] or '0') + 1
+redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
+local to = 'pending'
+if crashes > tonumber(ARGV[2]) then
+  to = 'needs_review'
+  redis.call('HSET', KEYS[2], 'failure', ARGV[6])
+end
+move_section(KEYS[2], KEYS[1], s[1], to, KEYS[3], KEYS[4])
+emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"}')
+return 'broken'
+`);
+
+/** The right to write one section; every write brings `fence`. */
+export interface Claim {
+  report: ReportId;
+  type: string;
+  section: string;
+  fence: string;
+  attempts: Attempts;
+  /** Fingerprints of contract failures this section has seen, oldest first. */
+  prints: string[];
+}
+
+export type ClaimOutcome =
+  | { outcome: "claimed"; claim: Claim }
+  /** The claim is another live process's, or its cooldown is not over. */
+  | { outcome: "wait"; afterMs: number }
+  /** A newer run, a finished report, or none at all. */
+  | { outcome: "superseded" }
+  /** The section needs no more work. */
+  | { outcome: "finished" }
+  /** The report halted or is being cancelled. */
+  | { outcome: "stopped" };
+
+export async function claimSection(
+  store: Store,
+  wanted: {
+    report: ReportId;
+    type: string;
+    section: string;
+    run: number;
+    claimId: string;
+    process: string;
+    job: string;
+  },
+  wakeAfterMs: number,
+): Promise<ClaimOutcome> {
+  const { redis, keys } = store;
+  const { report, type, section } = wanted;
+  const event: FleetEvent = { event: "section.status", report, section, type, status: "running" };
+  const reply = await run<string[]>(
+    redis,
+    CLAIM,
+    [keys.report(report), keys.section(report, section), keys.events(report), keys.fleetEvents, keys.wakeups],
+    [
+      report,
+      wanted.run,
+      wanted.claimId,
+      wanted.process,
+      keys.process(""),
+      wakeAfterMs,
+      JSON.stringify(event),
+    ],
+  );
+  switch (reply[0]) {
+    case "claimed":
+      return {
+        outcome: "claimed",
+        claim: {
+          report,
+          type,
+          section,
+          fence: reply[1] ?? "",
+          attempts: { transient: Number(reply[2]), repair: Number(reply[3]), crash: Number(reply[4]) },
+          prints: (reply[5] ?? "").split(" ").filter((print) => print !== ""),
+        },
+      };
+    case "wait":
+      return { outcome: "wait", afterMs: Number(reply[1]) };
+    case "superseded":
+    case "finished":
+    case "stopped":
+      return { outcome: reply[0] };
+    default:
+      throw new Error(`claim answered ${String(reply[0])}, which no version of this program knows.`);
+  }
+}
+
+export interface SectionOutput {
+  /** JSON of what the section returned. */
+  output: string;
+  hash: string;
+  unreviewed: string | null;
+}
+
+/** The section is written: its output is stored, its last answers are accepted, its claim ends. */
+export async function finishSection(
+  store: Store,
+  claim: Claim,
+  written: SectionOutput,
+  settlements: readonly Settlement[],
+  wakeAfterMs: number,
+): Promise<"completed" | "superseded"> {
+  const event: FleetEvent = {
+    event: "section.status",
+    report: claim.report,
+    section: claim.section,
+    type: claim.type,
+    status: "completed",
+    ...(written.unreviewed === null ? {} : { because: `unreviewed: ${written.unreviewed}` }),
+  };
+  return run(store.redis, FINISH, claimKeys(store, claim), [
+    claim.fence,
+    claim.report,
+    wakeAfterMs,
+    pack(written.output),
+    written.hash,
+    written.unreviewed ?? "",
+    JSON.stringify(event),
+    ...settlementArguments(claim, settlements),
+  ]);
+}
+
+export type Leaving =
+  /** Handed on, as if never claimed. */
+  | { to: "pending"; because: string }
+  | {
+      to: "waiting_for_retry";
+      afterMs: number;
+      because: string;
+      failure: FailureSummary | null;
+      transientAttempts: number;
+    }
+  | { to: "needs_review"; failure: FailureSummary; halts: boolean };
+
+/** Ends the claim without an output; what was paid so far stays checkpointed. */
+export async function leaveSection(
+  store: Store,
+  claim: Claim,
+  leaving: Leaving,
+  settlements: readonly Settlement[],
+  wakeAfterMs: number,
+): Promise<"left" | "superseded"> {
+  const failure = leaving.to === "pending" ? null : leaving.failure;
+  const event: FleetEvent = {
+    event: "section.status",
+    report: claim.report,
+    section: claim.section,
+    type: claim.type,
+    status: leaving.to,
+    because: leaving.to === "needs_review" ? leaving.failure.message : leaving.because,
+    ...(failure === null ? {} : { failure }),
+    ...(leaving.to === "waiting_for_retry" ? { retryInMs: leaving.afterMs } : {}),
+  };
+  return run(store.redis, LEAVE, claimKeys(store, claim), [
+    claim.fence,
+    claim.report,
+    wakeAfterMs,
+    leaving.to,
+    leaving.to === "waiting_for_retry" ? leaving.afterMs : 0,
+    leaving.to === "needs_review" ? "" : leaving.because,
+    failure === null ? "" : JSON.stringify(failure),
+    leaving.to === "waiting_for_retry" ? leaving.transientAttempts : claim.attempts.transient,
+    leaving.to === "needs_review" && leaving.halts ? 1 : 0,
+    JSON.stringify(event),
+    ...settlementArguments(claim, settlements),
+  ]);
+}
+
+/** What a dead process's claim costs: a crash attempt, and after `crashBudget` of them a person's decision. */
+export async function breakClaim(
+  store: Store,
+  held: { report: ReportId; section: string; type: string; process: string },
+  crashBudget: number,
+  failure: FailureSummary,
+): Promise<"broken" | "left"> {
+  const { redis, keys } = store;
+  return run(
+    redis,
+    BREAK,
+    [
+      keys.report(held.report),
+      keys.section(held.report, held.section),
+      keys.events(held.report),
+      keys.fleetEvents,
+    ],
+    [held.process, crashBudget, held.report, held.section, held.type, JSON.stringify(failure)],
+  );
+}
+
+export type OutputRead = { ok: true; output: unknown } | { ok: false; because: string };
+
+/** The stored output of a completed section. */
+export async function readOutput(store: Store, report: ReportId, section: string): Promise<OutputRead> {
+  const packed = await store.redis.hgetBuffer(store.keys.section(report, section), "output");
+  if (packed === null) return { ok: false, because: `section ${section} of ${report} has no output` };
+  const unpacked = unpack(packed);
+  if (!unpacked.ok)
+    return {
+      ok: false,
+      because: `the output of section ${section} of ${report} is damaged: ${unpacked.because}`,
+    };
+  return { ok: true, output: JSON.parse(unpacked.text) };
+}
+
+/** What is read to know a section's state; its output stays where it is. */
+export const SECTION_FIELDS = [
+  "status",
+  "fence",
+  "process",
+  "transient",
+  "repair",
+  "crash",
+  "retryAt",
+  "because",
+  "failure",
+  "outputHash",
+  "unreviewed",
+] as const;
+
+export function parseSection(
+  report: ReportId,
+  planned: PlannedSection,
+  fields: Record<string, string>,
+): Section {
+  return {
+    ...planned,
+    report,
+    fence: Number(fields["fence"] ?? 0),
+    attempts: {
+      transient: Number(fields["transient"] ?? 0),
+      repair: Number(fields["repair"] ?? 0),
+      crash: Number(fields["crash"] ?? 0),
+    },
+    ...sectionState(fields),
+  };
+}
+
+function sectionState(fields: Record<string, string>): SectionState {
+  const status = (fields["status"] ?? "pending") as SectionStatus;
+  const failure = fields["failure"] ? (JSON.parse(fields["failure"]) as FailureSummary) : null;
+  switch (status) {
+    case "pending":
+      return { status };
+    case "running":
+      return { status, process: fields["process"] ?? "" };
+    case "waiting_for_retry":
+      return {
+        status,
+        retryAt: Number(fields["retryAt"] ?? 0),
+        failure,
+        because: fields["because"] ?? "",
+      };
+    case "completed":
+      return { status, outputHash: fields["outputHash"] ?? "", unreviewed: fields["unreviewed"] || null };
+    case "needs_review":
+    case "failed":
+      if (failure === null) throw new Error(`A section is ${status} but names no failure.`);
+      return { status, failure };
+    case "skipped":
+      return { status, because: fields["because"] ?? "" };
+  }
+}
+
+function claimKeys(store: Store, claim: Claim): string[] {
+  const { keys } = store;
+  return [
+    keys.report(claim.report),
+    keys.section(claim.report, claim.section),
+    keys.calls(claim.report),
+    keys.events(claim.report),
+    keys.fleetEvents,
+    keys.wakeups,
+  ];
+}
