@@ -1,0 +1,197 @@
+/**
+ * The environment, read once, checked, and frozen. Nothing else in the sources reads `process.env`, so everything a
+ * deployment can set is on this page, and a test that wants other settings passes another environment.
+ *
+ * All waiting times lie in one object and are multiplied by one scale, so that a story of minutes is tested in seconds.
+ */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { FleetError } from "./domain/fleet-error.ts";
+import { RESPONSE_FORMATS, type ResponseFormat } from "./llm/port.ts";
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+const DURATIONS = {
+  /** How often a process says that it lives, and how long its silence makes it suspect. */
+  heartbeatMs: 1 * SECOND_MS,
+  suspectAfterMs: 15 * SECOND_MS,
+  /** How often the sweeper looks for reports that did not move in time. */
+  sweepMs: 1 * SECOND_MS,
+  /** A report that has not moved for this long is looked at. */
+  wakeAfterMs: 1 * MINUTE_MS,
+  /** How long a job waits before it asks again for what it cannot have now. */
+  askAgainMs: 5 * SECOND_MS,
+  /** How long calls in flight may take to answer once a process is told to end. */
+  graceMs: 25 * SECOND_MS,
+  /** BullMQ: how long a worker owns a job without renewing, and how often lost owners are looked for. */
+  lockMs: 60 * SECOND_MS,
+  stalledMs: 15 * SECOND_MS,
+  /** One request to a provider: until it is connected, between two bytes, and altogether. */
+  callConnectMs: 10 * SECOND_MS,
+  callIdleMs: 2 * MINUTE_MS,
+  callTotalMs: 10 * MINUTE_MS,
+  /** The most a report type's own code may take. */
+  userCodeMs: 30 * SECOND_MS,
+  /** How long a submit may be repeated under its idempotency key, and a person may think about a review. */
+  idempotencyTtlMs: 7 * DAY_MS,
+  reviewDeadlineMs: 14 * DAY_MS,
+} as const;
+
+export type Durations = Readonly<Record<keyof typeof DURATIONS, number>>;
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Config {
+  /** Null where REDIS_URL is not set; what needs a Redis says so itself. */
+  readonly redisUrl: string | null;
+  /** The key prefix: two fleets of different names share a Redis without meeting. */
+  readonly fleet: string;
+  readonly dataDir: string;
+  /** Paths or package names of modules that export report types. */
+  readonly reportTypes: readonly string[];
+  /** A price file that overrides the kept price library. */
+  readonly prices: string | null;
+  readonly openai: {
+    readonly apiKey: string | null;
+    readonly baseUrl: string;
+    readonly model: string | null;
+    readonly responseFormat: ResponseFormat;
+    readonly stream: boolean;
+  };
+  readonly logLevel: LogLevel;
+  /** Sections written at the same time by one process. */
+  readonly concurrency: number;
+  readonly timeScale: number;
+  readonly durations: Durations;
+}
+
+/** A wrong value of one of these is never repeated in an error message. */
+const SECRETS = ["OPENAI_API_KEY", "REDIS_URL", "OPENAI_BASE_URL"];
+const MAX_CONCURRENCY = 256;
+
+// The examples lie beside us as sources in a clone, and as JavaScript in an installed package.
+const EXAMPLES = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../examples/index.ts" : "../examples/index.js", import.meta.url),
+);
+
+function numeric<T extends z.ZodType<number, number>>(rules: T) {
+  const anyNumber = z.coerce.number("expected a number");
+  return anyNumber.pipe(rules);
+}
+
+const flag = z.enum(["1", "true", "yes", "0", "false", "no"], { error: "expected true or false" });
+
+const environment = z.object({
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: "expected redis://host:port or rediss://host:port" })
+    .nullable()
+    .default(null),
+  FLEET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,79}$/, "expected lower-case letters, digits and dashes, at most 80")
+    .default("fleet"),
+  DATA_DIR: z.string().default(".data"),
+  REPORT_TYPES: z.string().default(EXAMPLES),
+  PRICES: z.string().nullable().default(null),
+  OPENAI_API_KEY: z.string().nullable().default(null),
+  OPENAI_BASE_URL: z
+    .url({ protocol: /^https?$/, error: "expected an http or https URL" })
+    .default("https://api.openai.com/v1"),
+  OPENAI_MODEL: z.string().nullable().default(null),
+  RESPONSE_FORMAT: z
+    .enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(", ")}` })
+    .default("auto"),
+  STREAM: flag.default("false"),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
+  CONCURRENCY: numeric(
+    z
+      .int("expected a whole number")
+      .min(1, `expected 1 to ${MAX_CONCURRENCY}`)
+      .max(MAX_CONCURRENCY, `expected 1 to ${MAX_CONCURRENCY}`),
+  ).default(8),
+  TIME_SCALE: numeric(
+    z.number().positive("expected a number above 0").max(1_000, "expected at most 1000"),
+  ).default(1),
+});
+
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  // Compose files and shells set an empty text where they mean "not set".
+  const given = Object.fromEntries(
+    Object.entries(env)
+      .map(([name, value]) => [name, value?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) throw refusal(parsed.error, given);
+  const settings = parsed.data;
+  return deepFreeze({
+    redisUrl: settings.REDIS_URL,
+    fleet: settings.FLEET,
+    dataDir: resolve(settings.DATA_DIR),
+    reportTypes: settings.REPORT_TYPES.split(",")
+      .map((specifier) => specifier.trim())
+      .filter((specifier) => specifier !== ""),
+    prices: settings.PRICES,
+    openai: {
+      apiKey: settings.OPENAI_API_KEY,
+      baseUrl: settings.OPENAI_BASE_URL.replace(/\/+$/, ""),
+      model: settings.OPENAI_MODEL,
+      responseFormat: settings.RESPONSE_FORMAT,
+      stream: ["1", "true", "yes"].includes(settings.STREAM),
+    },
+    logLevel: settings.LOG_LEVEL,
+    concurrency: settings.CONCURRENCY,
+    timeScale: settings.TIME_SCALE,
+    durations: scaled(settings.TIME_SCALE),
+  });
+}
+
+/** The configuration for a person to see: no secret is in it. */
+export function describeConfig(config: Config): Record<string, unknown> {
+  return {
+    ...config,
+    redisUrl: config.redisUrl === null ? null : withoutPassword(config.redisUrl),
+    openai: {
+      ...config.openai,
+      apiKey: config.openai.apiKey === null ? null : "***",
+      baseUrl: withoutPassword(config.openai.baseUrl),
+    },
+  };
+}
+
+function refusal(error: z.ZodError, given: Record<string, string | undefined>): FleetError {
+  const fields = error.issues.map((issue) => {
+    const name = String(issue.path[0] ?? "");
+    const shown = SECRETS.includes(name) ? "" : `, got ${JSON.stringify(given[name])}`;
+    return { path: name, message: `${issue.message}${shown}` };
+  });
+  const list = fields.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return new FleetError("usage", `The environment is not usable. ${list}.`, { fields });
+}
+
+function scaled(scale: number): Durations {
+  const entries = Object.entries(DURATIONS).map(
+    // Redis and timers take whole milliseconds, and 0 would mean "at once" or "never", depending on whom you ask.
+    ([name, ms]) => [name, Math.max(1, Math.round(ms * scale))] as const,
+  );
+  return Object.fromEntries(entries) as unknown as Durations;
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text);
+  if (url.password !== "") url.password = "***";
+  // Some gateways take the key as a query parameter.
+  for (const name of url.searchParams.keys()) url.searchParams.set(name, "***");
+  return url.href;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === "object" && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}
