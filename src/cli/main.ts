@@ -1,0 +1,72 @@
+/**
+ * The command line. Each command's file declares its options and imports what it does the work with only when it runs,
+ * so that `--help` and the pipes stay quick.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { classifyCommand } from "./commands/classify.ts";
+import { simulateCommand } from "./commands/simulate.ts";
+import { failWith } from "./errors.ts";
+import { EXIT, type ExitCode } from "./exit-codes.ts";
+import { openOutput } from "./output.ts";
+import { FleetError } from "../domain/fleet-error.ts";
+
+/** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */
+export async function main(args: readonly string[]): Promise<number> {
+  const output = openOutput({ json: args.includes("--json") });
+  let exitCode: ExitCode = EXIT.ok;
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.ok);
+    throw error;
+  });
+
+  const program = new Command("report-fleet")
+    .description("Writes long, paid LLM reports, and never burns money in a broken loop.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .showSuggestionAfterError()
+    .exitOverride()
+    // What commander has to say about a wrong command line leaves through `failWith`, like every other error.
+    .configureOutput({ outputError: () => {} });
+  const finish = (code: ExitCode): void => {
+    exitCode = code;
+  };
+  for (const declare of [classifyCommand, simulateCommand]) {
+    program.addCommand(declare({ output, finish }).copyInheritedSettings(program));
+  }
+
+  try {
+    if (args.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return failWith(output, error);
+    // `--help` and `--version` leave by this way as well.
+    if (error.exitCode === 0) return EXIT.ok;
+    return failWith(output, new FleetError("usage", sentence(error.message)));
+  }
+}
+
+function sentence(message: string): string {
+  const text = message.replace(/^error: /, "").trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? "" : "."}`;
+}
+
+function version(): string {
+  // Two folders up in a clone, three from dist/.
+  for (const up of ["../../package.json", "../../../package.json"]) {
+    try {
+      const manifest = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as {
+        version?: unknown;
+      };
+      if (typeof manifest.version === "string") return manifest.version;
+    } catch {
+      // Not there.
+    }
+  }
+  return "unknown";
+}
