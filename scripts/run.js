@@ -29,8 +29,6 @@ if (node === null) {
   process.exit(1);
 }
 process.exitCode = await runInPlace(node, [`${root}scripts/${word}.ts`, ...args]);
-// A terminal or pipe that is still open must not keep us here once the program has ended.
-process.exit();
 
 /** Runs `npm ci` where node_modules is missing or belongs to another package-lock.json. */
 function installDependencies() {
