@@ -5,7 +5,8 @@
  * images are not loaded (a picture's address is a way to call home), links lead to http, https or mail only, and a
  * content policy inside the file says so once more to the browser.
  */
-import MarkdownIt from "markdown-it";
+import MarkdownParser from "markdown-it";
+import type { MarkdownIt, Token } from "markdown-it";
 import { STYLE_SHEET } from "./style-sheet.ts";
 
 export interface RenderInput {
@@ -79,12 +80,10 @@ function renderMarkdown(markdown: string): { body: string; contents: Heading[] }
   return { body: parser.renderer.render(tokens, parser.options, {}), contents };
 }
 
-type Token = ReturnType<MarkdownIt["parse"]>[number];
-
 const parser = createParser();
 
 function createParser(): MarkdownIt {
-  const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false });
+  const markdown = new MarkdownParser({ html: false, linkify: false, typographer: false });
   markdown.validateLink = (url) => /^(?:https?:\/\/|mailto:)/i.test(url.trim());
   const { rules } = markdown.renderer;
   rules["image"] = (tokens, at) => {
