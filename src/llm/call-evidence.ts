@@ -52,7 +52,8 @@ function bothEnds(text: string): string {
 }
 
 export function errorFacts(error: unknown, depth = 0): ErrorFacts {
-  if (!(error instanceof Error)) return { name: null, code: null, message: bothEndsIfLong(String(error)), cause: null };
+  if (!(error instanceof Error))
+    return { name: null, code: null, message: bothEndsIfLong(String(error)), cause: null };
   const code = "code" in error ? error.code : null;
   // An AggregateError (all addresses of a name refused) says nothing itself; its first member does.
   const cause = error.cause ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);

@@ -22,7 +22,8 @@ export type ChatRequest = Omit<OpenAI.ChatCompletionCreateParamsNonStreaming, "s
 /** OpenAI's own endpoints refuse `max_tokens` for reasoning models; most others do not know the new name. */
 export function usualLimitParameter(route: Pick<Route, "baseUrl">): LimitParameter {
   const host = URL.parse(route.baseUrl)?.hostname ?? "";
-  const own = host === "api.openai.com" || host.endsWith(".api.openai.com") || host.endsWith(".openai.azure.com");
+  const own =
+    host === "api.openai.com" || host.endsWith(".api.openai.com") || host.endsWith(".openai.azure.com");
   return own ? "max_completion_tokens" : "max_tokens";
 }
 
@@ -77,7 +78,8 @@ const REFUSED =
 function refusedLimit(refusal: string): LimitParameter | null {
   // The first one named is the refused one, the second the advice.
   const named = /max_(?:completion_)?tokens/.exec(refusal)?.[0];
-  const aboutName = /unsupported parameter|unknown (?:parameter|field|name)|unrecogni[sz]ed|extra inputs?|not supported with this model|not permitted/i;
+  const aboutName =
+    /unsupported parameter|unknown (?:parameter|field|name)|unrecogni[sz]ed|extra inputs?|not supported with this model|not permitted/i;
   if (named === undefined || !aboutName.test(refusal)) return null;
   return named === "max_tokens" ? "max_tokens" : "max_completion_tokens";
 }
@@ -90,7 +92,9 @@ function refusedLimit(refusal: string): LimitParameter | null {
  * which a weaker format would hide.
  */
 function refusesFormat(refusal: string): boolean {
-  if (/invalid (?:json )?schema|invalid_json_schema|failed to (?:compile|parse|convert)/i.test(refusal)) return false;
-  const about = /response_?format|json_?schema|json_?object|structured[ _-]?outputs?|json mode|guided[ _]json/i;
+  if (/invalid (?:json )?schema|invalid_json_schema|failed to (?:compile|parse|convert)/i.test(refusal))
+    return false;
+  const about =
+    /response_?format|json_?schema|json_?object|structured[ _-]?outputs?|json mode|guided[ _]json/i;
   return about.test(refusal) && REFUSED.test(refusal);
 }

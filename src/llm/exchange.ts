@@ -121,7 +121,7 @@ function watchSilence(
   limits: ExchangeLimits,
   request: ClientRequest,
   end: (reason: Error) => void,
-): { heard(): void; stop(): void } {
+): { heard: () => void; stop: () => void } {
   let timer = setTimeout(
     () =>
       end(
@@ -175,8 +175,7 @@ async function readBody(
     }
   }
   const decoder = decoderOf(exchange.headers["content-encoding"]);
-  const bytes: AsyncIterable<Buffer> =
-    decoder === null ? arriving() : pipeline(arriving, decoder, ignore);
+  const bytes: AsyncIterable<Buffer> = decoder === null ? arriving() : pipeline(arriving, decoder, ignore);
   const chunks: Buffer[] = [];
   let size = 0;
   try {

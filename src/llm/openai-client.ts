@@ -223,14 +223,18 @@ function judge(
   }
   const http = httpFacts(exchange);
   if (exchange.status < 200 || exchange.status > 299)
-    return failed(mayHaveGenerated(exchange.status, http.body) ? "unknown" : "not_billed", { surface: "http", http });
+    return failed(mayHaveGenerated(exchange.status, http.body) ? "unknown" : "not_billed", {
+      surface: "http",
+      http,
+    });
 
   const completion = isRecord(end.completion) ? end.completion : jsonBody(exchange);
   if (completion !== null && isWhole(completion, end.streamed === true)) {
     if (serverGaveUp(completion)) return failed("unknown", { surface: "completion", http, completion });
     return { outcome: "answered", answer: answered(completion), completion };
   }
-  if (exchange.error !== null) return failed("unknown", { surface: "network", node: errorFacts(exchange.error) });
+  if (exchange.error !== null)
+    return failed("unknown", { surface: "network", node: errorFacts(exchange.error) });
   // An error event inside a stream: the text of the stream is the evidence.
   if (end.error instanceof OpenAI.APIError) return failed("unknown", { surface: "http", http });
   if (end.error instanceof SyntaxError)

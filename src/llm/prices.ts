@@ -166,9 +166,7 @@ function firstTier(rate: LibraryRate): { usd: number; untilTokens?: number } | n
 function libraryVersion(): string {
   const require = createRequire(import.meta.url);
   const entry = require.resolve("@pydantic/genai-prices");
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL("../package.json", `file://${entry}`), "utf8"),
-  );
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", `file://${entry}`), "utf8"));
   return z.object({ version: z.string() }).parse(manifest).version;
 }
 

@@ -33,7 +33,8 @@ export function tokensFromUsage(usage: unknown): TokenUsage | null {
 }
 
 function count(value: unknown): number | null {
-  const plausible = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= ABSURD_TOKENS;
+  const plausible =
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= ABSURD_TOKENS;
   return plausible ? (value as number) : null;
 }
 

@@ -21,8 +21,9 @@ export const RETRY_AFTER_FORMS = [
   "retry_info",
 ] as const;
 
-const plain = (kind: "hang" | "hang_mid_body" | "reset" | "cut_mid_body" | PlainContentFault | PlainRefusal) =>
-  z.strictObject({ kind: z.literal(kind) });
+const plain = (
+  kind: "hang" | "hang_mid_body" | "reset" | "cut_mid_body" | PlainContentFault | PlainRefusal,
+) => z.strictObject({ kind: z.literal(kind) });
 type PlainContentFault =
   | "malformed"
   | "wrong_schema"
@@ -41,7 +42,7 @@ type PlainRefusal =
   | "model_not_found"
   | "no_json_schema_support";
 
-const fault = z.discriminatedUnion("kind", [
+const anyFault = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("status"),
     status: z.int().min(300).max(599),
@@ -63,7 +64,11 @@ const fault = z.discriminatedUnion("kind", [
     everyMs: z.int().positive().default(100),
     chunks: count.default(50),
   }),
-  z.strictObject({ kind: z.literal("huge"), megabytes: z.number().positive().max(256).default(20), gzip: z.boolean().default(false) }),
+  z.strictObject({
+    kind: z.literal("huge"),
+    megabytes: z.number().positive().max(256).default(20),
+    gzip: z.boolean().default(false),
+  }),
   /** No response header ever. */
   plain("hang"),
   /** Half the answer, and then silence on an open connection. */
@@ -103,7 +108,7 @@ const faultRule = z.strictObject({
       after: z.int().min(0).optional(),
     })
     .optional(),
-  fault,
+  fault: anyFault,
   /** How often the rule fires before it is used up; default always. */
   times: count.optional(),
 });
@@ -126,9 +131,15 @@ export interface AskedOfSimulator {
   format: string | null;
 }
 
+interface CountedRule {
+  rule: CheckedRule;
+  matched: number;
+  fired: number;
+}
+
 /** Counts requests per rule and says which fault, if any, the next one meets. */
 export class FaultScript {
-  #rules: { rule: CheckedRule; matched: number; fired: number }[] = [];
+  #rules: CountedRule[] = [];
 
   constructor(rules: readonly FaultRule[]) {
     this.replace(rules);
@@ -140,7 +151,7 @@ export class FaultScript {
   }
 
   next(asked: AskedOfSimulator): Fault | null {
-    let chosen: (typeof this.#rules)[number] | null = null;
+    let chosen: CountedRule | null = null;
     // Every rule counts every request, also where an earlier rule fires: `nth` means what its author counted.
     for (const entry of this.#rules) {
       const { match, fault, times } = entry.rule;
