@@ -1,7 +1,7 @@
 /**
  * The looks of a delivered report, inline in each document. System fonts only, since nothing may be loaded; a serif for
- * reading at length, a sans for what is looked up (tables, labels). Paper gets its own rules: a table repeats its head
- * on each page, no row is torn, a heading stays with what it heads, and links show where they lead.
+ * reading at length, a sans for what is looked up (tables, labels). Paper gets its own rules: a short table
+ * stays whole and a long one repeats its head, no row is torn, a heading stays with what it heads, and links show where they lead.
  */
 export const STYLE_SHEET = `
 :root {
@@ -30,7 +30,7 @@ header { border-bottom: 2px solid var(--ink); padding-bottom: 1.4rem; margin-bot
   letter-spacing: .09em; text-transform: uppercase;
 }
 h1, h2, h3, h4, h5, h6 { font-family: var(--sans); line-height: 1.25; text-wrap: balance; }
-h1 { font-size: clamp(1.75rem, 1.2rem + 2.6vw, 2.6rem); font-weight: 700; letter-spacing: -.018em; margin: 0; }
+h1 { font-size: clamp(1.75rem, 1.2rem + 2.6vw, 2.6rem); font-weight: 700; letter-spacing: -.018em; margin: 0; text-wrap: pretty; }
 h2 { font-size: 1.42rem; letter-spacing: -.01em; margin: 3rem 0 .8rem; }
 h3 { font-size: 1.12rem; margin: 2.1rem 0 .5rem; }
 h4, h5, h6 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
@@ -93,6 +93,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
   h1, h2, h3, h4, h5, h6 { break-after: avoid; break-inside: avoid; }
   table { font-size: 8.5pt; }
   thead { display: table-header-group; }
+  table:not(:has(tr:nth-child(15))) { break-inside: avoid; }
+  tbody tr:nth-child(-n+2) { break-after: avoid; } tbody tr:nth-last-child(-n+2) { break-before: avoid; }
   tr, pre, blockquote, .notice, dl div { break-inside: avoid; }
   .table, pre { overflow: visible; }
   pre { white-space: pre-wrap; }

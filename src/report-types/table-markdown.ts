@@ -8,15 +8,13 @@ export function escapeMarkdown(text: string): string {
     .trim();
 }
 
-/** A table whose columns of numbers stand on the right; an empty table is a sentence, not a header over nothing. */
+/** A table whose columns of figures stand on the right; an empty table is a sentence, not a header over nothing. */
 export function tableMarkdown(
   headers: readonly string[],
   rows: readonly (readonly (string | number)[])[],
 ): string {
   if (rows.length === 0) return "None.";
-  const rule = headers.map((_, column) =>
-    rows.every((row) => typeof row[column] === "number") ? "---:" : "---",
-  );
+  const rule = headers.map((_, column) => (rows.every((row) => isFigure(row[column])) ? "---:" : "---"));
   return [
     line(headers),
     line(rule, String),
@@ -33,4 +31,9 @@ function line(
 
 function escaped(value: string | number): string {
   return typeof value === "number" ? String(value) : escapeMarkdown(value);
+}
+
+/** A number or a share; a version (`1.2`) is a name and stays on the left. */
+function isFigure(cell: string | number | undefined): boolean {
+  return typeof cell === "number" || (cell !== undefined && /^\d+(?:\.\d+)? ?%$/.test(cell));
 }
