@@ -143,7 +143,6 @@ export async function claimSection(
     run: number;
     claimId: string;
     process: string;
-    job: string;
   },
   wakeAfterMs: number,
 ): Promise<ClaimOutcome> {
@@ -290,16 +289,18 @@ export async function breakClaim(
   );
 }
 
-export type OutputRead = { ok: true; output: unknown } | { ok: false; because: string };
+/** `missing` where there never was one, as after a skip; else it is there and damaged. */
+export type OutputRead = { ok: true; output: unknown } | { ok: false; missing: boolean; because: string };
 
 /** The stored output of a completed section. */
 export async function readOutput(store: Store, report: ReportId, section: string): Promise<OutputRead> {
   const packed = await store.redis.hgetBuffer(store.keys.section(report, section), "output");
-  if (packed === null) return { ok: false, because: `section ${section} of ${report} has no output` };
+  if (packed === null) return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
   const unpacked = unpack(packed);
   if (!unpacked.ok)
     return {
       ok: false,
+      missing: false,
       because: `the output of section ${section} of ${report} is damaged: ${unpacked.because}`,
     };
   return { ok: true, output: JSON.parse(unpacked.text) };

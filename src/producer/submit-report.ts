@@ -1,0 +1,101 @@
+/**
+ * The way in. Everything that can be wrong with an order is said here, with every field named, before anything is
+ * stored, held or spent; what is returned from here is in the books and will be worked on, whatever dies next.
+ */
+import { randomBytes } from "node:crypto";
+import { FleetError } from "../domain/fleet-error.ts";
+import { ACCOUNT_RULE, isAccount, reportIdFrom, type ReportId } from "../domain/ids.ts";
+import type { ReportStatus } from "../domain/report.ts";
+import type { Registry } from "../report-types/registry.ts";
+import { checkSource } from "../report-types/source.ts";
+import { admit } from "../store/admit.ts";
+import type { Queues } from "../store/queues.ts";
+import type { Store } from "../store/redis.ts";
+import { readReport } from "../store/reports.ts";
+import { leaveOutbox } from "../store/wakeups.ts";
+
+/** What a producer needs; a part of every process's workshop. */
+export interface Counter {
+  store: Store;
+  queues: Queues;
+  types: Registry;
+  durations: { wakeAfterMs: number };
+}
+
+export interface ReportRequest {
+  account: string;
+  type: string;
+  /** The data the report is written from, as JSON values. */
+  source: unknown;
+  /** The same key with the same order is the same report, for as long as the report is kept. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface Submitted {
+  id: ReportId;
+  status: ReportStatus;
+  /** Credits held for it. */
+  credits: number;
+  /** True where this order came before; nothing new was held. */
+  repeated: boolean;
+}
+
+const LONGEST_IDEMPOTENCY_KEY = 200;
+
+export async function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
+  const { store, queues } = counter;
+  const type = counter.types.require(request.type);
+  if (!isAccount(request.account)) throw new FleetError("usage", `"${request.account}" is no account: ${ACCOUNT_RULE}.`);
+  const key = request.idempotencyKey ?? null;
+  if (key !== null && (key.length === 0 || key.length > LONGEST_IDEMPOTENCY_KEY)) {
+    throw new FleetError("usage", `An idempotency key has 1 to ${LONGEST_IDEMPOTENCY_KEY} characters, this one has ${key.length}.`);
+  }
+  const source = checkSource(type, request.source);
+  if (!source.ok) {
+    const list = source.fields.map((field) => `${field.path} ${field.message}`).join("; ");
+    throw new FleetError(source.code, `The source for "${type.type}" cannot be used: ${list}. Nothing was charged; correct it and submit again.`, {
+      fields: source.fields,
+    });
+  }
+
+  const id = reportIdFrom(randomBytes(16));
+  const admission = await admit(
+    store,
+    {
+      id,
+      account: request.account,
+      type: type.type,
+      typeVersion: type.version,
+      credits: type.credits,
+      budgetMicros: Math.round(type.budget.usd * 1_000_000),
+      source,
+      idempotencyKey: key,
+    },
+    counter.durations.wakeAfterMs,
+  );
+  switch (admission.outcome) {
+    case "admitted":
+      await queues.ringReport(id, 1);
+      await leaveOutbox(store, id);
+      return { id, status: "pending", credits: type.credits, repeated: false };
+    case "repeated":
+      return repeated(store, admission.report);
+    case "conflict":
+      throw new FleetError(
+        "idempotency_conflict",
+        `The idempotency key "${key}" already belongs to ${admission.report}, which was ordered with another type or source. Use a new key for a new order.`,
+      );
+    case "insufficient_credits":
+      throw new FleetError(
+        "insufficient_credits",
+        `A "${type.type}" costs ${type.credits} credits and account ${request.account} has ${admission.available} available. ` +
+          `Nothing was held; grant credits and submit again.`,
+      );
+  }
+}
+
+async function repeated(store: Store, id: ReportId): Promise<Submitted> {
+  const stored = await readReport(store, id);
+  if (stored === null) throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
+  return { id, status: stored.report.status, credits: stored.report.credits, repeated: true };
+}

@@ -1,0 +1,175 @@
+/**
+ * The parent job: takes a report from one round to the next until it is delivered or a person has to decide.
+ *
+ * It may run at any time and any number of times; each time it asks the store what is there and does the next thing.
+ * It makes no LLM call: planning that needs a model is a section like any other.
+ */
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../domain/canonical-json.ts";
+import type { Evidence } from "../domain/evidence.ts";
+import { isFleetError } from "../domain/fleet-error.ts";
+import { totalSpend } from "../domain/failure.ts";
+import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
+import { classify } from "../classifier/classify.ts";
+import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
+import { isDynamic, planSections } from "../report-types/plan.ts";
+import { factsOf, sourceOf } from "../report-types/source.ts";
+import { deliver, saveArtefact, type Artefact } from "../store/deliver.ts";
+import type { ReportJobData, SectionJobData } from "../store/queues.ts";
+import { parkReport, readReport, readSections, readSource, savePlan, startRound, type StoredReport } from "../store/reports.ts";
+import { readOutput } from "../store/sections.ts";
+import { DONE, type Ending } from "./ending.ts";
+import { nextMove } from "./next-move.ts";
+import { PLANNING } from "./section-author.ts";
+import { errorFacts, summaryOf, type Workshop } from "./session.ts";
+
+/** The parent job, as far as a report needs one. */
+export interface Flow {
+  /** Adds one child job a section; they may start at once. */
+  addSections(type: string, jobs: readonly SectionJobData[]): Promise<void>;
+  /** True where children are still open and the job now waits for them. */
+  awaitChildren(): Promise<boolean>;
+}
+
+/** A section may need a round of its own after each of the others, and a few more after crashes; past that something spins. */
+function mostRounds(plan: readonly PlannedSection[]): number {
+  return plan.length + 20;
+}
+
+export async function advanceReport(workshop: Workshop, job: ReportJobData, flow: Flow): Promise<Ending> {
+  const { store, types, durations } = workshop;
+  for (;;) {
+    if (await flow.awaitChildren()) return { ending: "await_children" };
+    const stored = await readReport(store, job.report);
+    if (stored === null || stored.report.run !== job.run || isFinished(stored.report.status) || stored.report.status === "needs_review") return DONE;
+    const { report } = stored;
+    const type = types.get(report.type);
+    if (type === undefined || type.version < report.typeVersion) return { ending: "delay", afterMs: durations.askAgainMs };
+
+    try {
+      const plan = await planOf(workshop, stored, type);
+      const sections = await readSections(store, report.id, plan);
+      const move = nextMove(plan, sections, stored.halted);
+      switch (move.move) {
+        case "write": {
+          const round = report.round + 1;
+          if (round > mostRounds(plan)) throw needsPerson("config", "no_progress", `Report ${report.id} made no progress in ${report.round} rounds.`);
+          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) === "superseded") return DONE;
+          await flow.addSections(
+            type.type,
+            move.sections.map((section) => ({ report: report.id, section, run: report.run, round })),
+          );
+          break;
+        }
+        case "review":
+          await parkReport(store, report, move.failure);
+          return DONE;
+        case "deliver":
+          await deliverReport(workshop, stored, type, sections);
+          return DONE;
+      }
+    } catch (thrown) {
+      const failure = failureOf(thrown);
+      // Lost infrastructure is no failure of the report: the job is tried again and finds everything as it was.
+      if (failure === null) throw thrown;
+      await parkReport(store, report, failure);
+      return DONE;
+    }
+  }
+}
+
+/** The plan bound to the report; until a planning section has run, planning is all there is to do. */
+async function planOf(workshop: Workshop, stored: StoredReport, type: ReportType): Promise<readonly PlannedSection[]> {
+  if (stored.plan !== null) return stored.plan;
+  const { store } = workshop;
+  const { report } = stored;
+  let plan: PlannedSection[];
+  if (isDynamic(type)) {
+    const [planning] = await readSections(store, report.id, [PLANNING]);
+    if (planning?.status !== "completed") return [PLANNING];
+    const output = await readOutput(store, report.id, PLANNING.key);
+    if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
+    plan = [PLANNING, ...planSections(type, output.output as PlannedWith[])];
+  } else {
+    plan = planSections(type);
+  }
+  return (await savePlan(store, report.id, plan)) ?? plan;
+}
+
+async function deliverReport(workshop: Workshop, stored: StoredReport, type: ReportType, sections: readonly Section[]): Promise<void> {
+  const { store } = workshop;
+  const artefact = await assemble(workshop, stored, type, sections);
+  // The document alone is hashed: the receipt may differ between two tries, the report may not.
+  const hash = createHash("sha256").update(canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections })).digest("hex");
+  await saveArtefact(store, artefact, hash);
+  const outcome = await deliver(store, stored.report, hash);
+  if (outcome === "no_hold" || outcome === "no_artefact") {
+    throw new Error(`Report ${stored.report.id} could not be delivered: ${outcome === "no_hold" ? "its hold is gone" : "its artefact was replaced"}.`);
+  }
+}
+
+async function assemble(workshop: Workshop, stored: StoredReport, type: ReportType, sections: readonly Section[]): Promise<Artefact> {
+  const { store } = workshop;
+  const { report } = stored;
+  const read = await readSource(store, report.account, report.sourceHash);
+  if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
+  const source = sourceOf(type, read.canonical, report.sourceHash);
+
+  const written: { key: string; title: string; output: unknown; unreviewed: string | null }[] = [];
+  for (const section of sections) {
+    if (section.key === PLANNING.key && section.template === PLANNING.template && isDynamic(type)) continue;
+    if (section.status !== "completed") continue;
+    const output = await readOutput(store, report.id, section.key);
+    if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
+    written.push({ key: section.key, title: section.title, output: output.output, unreviewed: section.unreviewed });
+  }
+  const facts = factsOf(type, source, report.sourceHash);
+  const assembled = formatted(() =>
+    type.assemble({
+      report: { id: report.id, type: type.type },
+      source,
+      facts,
+      sections: written.map((section) => ({ ...section, unreviewed: section.unreviewed !== null })),
+    }),
+  );
+  return {
+    v: 1,
+    report: report.id,
+    type: type.type,
+    ...assembled,
+    sections: written,
+    receipt: { credits: report.credits, typeVersion: type.version, sourceHash: report.sourceHash, spentMicros: totalSpend(report.spend) },
+  };
+}
+
+/** Everything is paid and there; only the author's formatting failed. That is mended without writing anything again. */
+function formatted<T>(assemble: () => T): T {
+  try {
+    return assemble();
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new NeedsPerson({ surface: "domain", stage: "save", domain: { code: "assembly_failed", message }, node: errorFacts(thrown) });
+  }
+}
+
+/** Something in the report or its type, not in the infrastructure: a person has to look. */
+class NeedsPerson extends Error {
+  readonly evidence: Evidence;
+
+  constructor(evidence: Evidence) {
+    super(evidence.domain?.message ?? "The report cannot go on.");
+    this.evidence = evidence;
+  }
+}
+
+function needsPerson(stage: Evidence["stage"], code: string, message: string): NeedsPerson {
+  return new NeedsPerson({ surface: "domain", stage, domain: { code, message } });
+}
+
+/** Null for lost infrastructure, which is nobody's decision. */
+function failureOf(thrown: unknown): FailureSummary | null {
+  if (thrown instanceof NeedsPerson) return summaryOf(classify(thrown.evidence));
+  if (!isFleetError(thrown) || thrown.code === "redis_unreachable") return null;
+  const stage = thrown.code === "invalid_source" ? "load" : "config";
+  return summaryOf(classify({ surface: "domain", stage, domain: { code: thrown.code, message: thrown.message } }));
+}

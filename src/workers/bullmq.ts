@@ -1,0 +1,183 @@
+/**
+ * The one file that knows BullMQ's worker API: endings become waits, failures and hand-overs, and what a process has in
+ * hand is written down, so that others can hand it on when the process dies.
+ *
+ * A move and its error belong together: `moveToDelayed` without `DelayedError` (or the other way round) leaves a job
+ * active that nobody works on, so both happen here and nowhere else.
+ */
+import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from "bullmq";
+import type { Redis } from "ioredis";
+import type { ReportId } from "../domain/ids.ts";
+import { putDown, takeInHand } from "../store/processes.ts";
+import { REPORTS_QUEUE, sectionsQueue, type ReportJobData, type SectionJobData } from "../store/queues.ts";
+import { advanceReport } from "./advance-report.ts";
+import type { Ending } from "./ending.ts";
+import { Permits } from "./permits.ts";
+import type { JobControl, Workshop } from "./session.ts";
+import { writeSection } from "./write-section.ts";
+
+/** Carries a verdict's wait through BullMQ, whose only way to say "later, and count it" is an error. */
+class TryAgain extends Error {
+  readonly afterMs: number;
+
+  constructor(afterMs: number) {
+    super("waiting to be tried again");
+    this.name = "TryAgain";
+    this.afterMs = afterMs;
+  }
+}
+
+/** Stalls are lost workers, and our own sweeper counts those; BullMQ's budget must not end a paid section. */
+const NEVER_BY_STALLS = 1_000;
+const LONGEST_INFRASTRUCTURE_WAIT_MS = 30_000;
+
+export interface Drain {
+  /** Says why nothing new may begin here; null while the process works. */
+  because: string | null;
+  /** Aborted when the grace period is over. */
+  abort: AbortController;
+}
+
+export class JobWorkers {
+  readonly #workshop: Workshop;
+  readonly #drain: Drain;
+  readonly #connect: () => Redis;
+  readonly #connections: Redis[] = [];
+  readonly #workers: Worker[] = [];
+  readonly #lostLocks = new Set<string>();
+
+  constructor(workshop: Workshop, drain: Drain, connect: () => Redis) {
+    this.#workshop = workshop;
+    this.#drain = drain;
+    this.#connect = connect;
+  }
+
+  /** Parents: cheap, no LLM calls. */
+  serveReports(concurrency: number): void {
+    this.#serve(REPORTS_QUEUE, concurrency, async (job: Job<ReportJobData>, token) => {
+      const parent = { id: job.id ?? "", queueKey: job.queueQualifiedName };
+      return advanceReport(this.#workshop, job.data, {
+        addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
+        awaitChildren: () => job.moveToWaitingChildren(token),
+      });
+    });
+  }
+
+  /** Sections of all types this process knows, `concurrency` at a time together. */
+  serveSections(concurrency: number): void {
+    const workers: Worker[] = [];
+    const permits = new Permits(concurrency, (full) => {
+      // A worker alone never holds more jobs than there are permits.
+      if (workers.length === 1) return;
+      for (const worker of workers) {
+        if (full) void worker.pause(true);
+        else if (this.#drain.because === null) void worker.resume();
+      }
+    });
+    for (const type of this.#workshop.types.all()) {
+      const worker = this.#serve(sectionsQueue(type.type), concurrency, async (job: Job<SectionJobData>, token) => {
+        if (!permits.take()) return { ending: "hand_on" };
+        try {
+          const claimId = `${token}/${job.attemptsStarted}`;
+          return await writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job));
+        } finally {
+          permits.giveBack();
+        }
+      });
+      workers.push(worker);
+    }
+  }
+
+  /** Stops fetching; resolves when every job has ended or moved on. Locks are renewed meanwhile. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    for (const connection of this.#connections) connection.disconnect();
+  }
+
+  #controlOf(job: Job): JobControl {
+    return {
+      signal: this.#drain.abort.signal,
+      handOnBecause: () => this.#drain.because ?? (this.#lostLocks.has(job.id ?? "") ? "its worker lost the job's lock" : null),
+    };
+  }
+
+  #serve<Data extends { report: ReportId }>(queue: string, concurrency: number, work: (job: Job<Data>, token: string) => Promise<Ending>): Worker {
+    const connection = this.#connect();
+    this.#connections.push(connection);
+    const { store, durations, processId } = this.#workshop;
+    const worker = new Worker<Data>(
+      queue,
+      async (job, token = "") => {
+        const jobId = job.id ?? "";
+        const inHand = { queue, jobId, token, report: job.data.report, section: sectionOf(job.data), type: queue };
+        await takeInHand(store, processId, inHand);
+        let ending: Ending;
+        try {
+          ending = await work(job, token);
+        } catch (error) {
+          // Lost infrastructure: the store answers nothing now. The job is tried again and finds everything as it was.
+          if (this.#drain.because !== null) return handOver(job, token);
+          throw error;
+        } finally {
+          this.#lostLocks.delete(jobId);
+        }
+        return carryOutEnding(job, token, ending);
+      },
+      {
+        connection,
+        prefix: store.keys.queuePrefix,
+        concurrency,
+        lockDuration: durations.lockMs,
+        stalledInterval: durations.stalledMs,
+        maxStalledCount: NEVER_BY_STALLS,
+        // A prioritised or handed-on job is seen after at most this many seconds of an idle blocking read.
+        drainDelay: 1,
+        settings: { backoffStrategy: (attemptsMade, _type, error) => backoffMs(attemptsMade, error) },
+      },
+    );
+    worker.on("error", () => undefined);
+    worker.on("lockRenewalFailed", (jobIds) => {
+      for (const jobId of jobIds) this.#lostLocks.add(jobId);
+    });
+    // Put down only once BullMQ has the result: a process that dies before that still has the job in hand.
+    const release = (job: Job | undefined) => {
+      if (job?.id !== undefined) void putDown(store, processId, { queue, jobId: job.id }).catch(() => undefined);
+    };
+    worker.on("completed", (job) => release(job));
+    worker.on("failed", (job) => release(job));
+    this.#workers.push(worker);
+    return worker;
+  }
+}
+
+async function carryOutEnding(job: Job, token: string, ending: Ending): Promise<void> {
+  switch (ending.ending) {
+    case "done":
+      return;
+    case "retry":
+      throw new TryAgain(ending.afterMs);
+    case "delay":
+      await job.moveToDelayed(Date.now() + Math.max(1, ending.afterMs), token);
+      throw new DelayedError();
+    case "hand_on":
+      return handOver(job, token);
+    case "await_children":
+      throw new WaitingChildrenError();
+    case "fail":
+      throw new UnrecoverableError(ending.reason);
+  }
+}
+
+async function handOver(job: Job, token: string): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
+
+function backoffMs(attemptsMade: number, error: Error | undefined): number {
+  if (error instanceof TryAgain) return error.afterMs;
+  return Math.min(1_000 * 2 ** Math.min(attemptsMade, 10), LONGEST_INFRASTRUCTURE_WAIT_MS);
+}
+
+function sectionOf(data: { report: ReportId } | SectionJobData): string | null {
+  return "section" in data ? data.section : null;
+}

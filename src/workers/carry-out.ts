@@ -1,0 +1,66 @@
+/** The one place where a verdict becomes a fact: what the store is told, and how the job ends. */
+import type { Verdict } from "../domain/failure.ts";
+import { leaveSection, type Leaving } from "../store/sections.ts";
+import { DONE, type Ending } from "./ending.ts";
+import { summaryOf, type Session } from "./session.ts";
+import type { Stop } from "./stop.ts";
+
+export async function carryOut(session: Session, stop: Stop): Promise<Ending> {
+  const consequence = consequenceOf(session, stop);
+  if (consequence.leaving !== null) {
+    const { store, durations } = session.workshop;
+    await leaveSection(store, session.claim, consequence.leaving, session.takeSettlements(), durations.wakeAfterMs);
+  }
+  return consequence.ending;
+}
+
+interface Consequence {
+  leaving: Leaving | null;
+  ending: Ending;
+}
+
+function consequenceOf(session: Session, stop: Stop): Consequence {
+  switch (stop.stop) {
+    case "superseded":
+      return { leaving: null, ending: DONE };
+    case "halted":
+      return { leaving: { to: "pending", because: "the report halted" }, ending: DONE };
+    case "hand_on":
+      return { leaving: { to: "pending", because: stop.because }, ending: { ending: "hand_on" } };
+    case "wait":
+      return waiting(session, stop.afterMs, stop.because);
+    case "failed":
+      return consequenceOfVerdict(session, stop, stop.verdict);
+  }
+}
+
+function consequenceOfVerdict(session: Session, stop: Extract<Stop, { stop: "failed" }>, verdict: Verdict): Consequence {
+  const failure = summaryOf(stop.failure);
+  const { transient } = session.claim.attempts;
+  switch (verdict.verdict) {
+    case "retry": {
+      const leaving: Leaving = { to: "waiting_for_retry", afterMs: verdict.afterMs, because: verdict.because, failure, transientAttempts: transient + 1 };
+      return { leaving, ending: { ending: "retry", afterMs: verdict.afterMs } };
+    }
+    case "wait":
+    // A save is tried again where the answer is; what reaches this point has lost the answer's holder, not the answer.
+    case "retry_save": {
+      const leaving: Leaving = { to: "waiting_for_retry", afterMs: verdict.afterMs, because: verdict.because, failure, transientAttempts: transient };
+      return { leaving, ending: { ending: "delay", afterMs: verdict.afterMs } };
+    }
+    case "repair":
+    // A repair that is not possible any more (the call is over) goes to a person like any contract failure.
+    case "park":
+      return { leaving: { to: "needs_review", failure, halts: false }, ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` } };
+    case "halt":
+      return { leaving: { to: "needs_review", failure, halts: true }, ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` } };
+  }
+}
+
+function waiting(session: Session, afterMs: number, because: string): Consequence {
+  const { transient } = session.claim.attempts;
+  return {
+    leaving: { to: "waiting_for_retry", afterMs, because, failure: null, transientAttempts: transient },
+    ending: { ending: "delay", afterMs },
+  };
+}

@@ -1,0 +1,108 @@
+/** Starts and stops everything a process does, in order. Used by the CLI, by `npm start` and by the tests. */
+import type { Models } from "../llm/models.ts";
+import { createOpenAiLlm } from "../llm/openai-client.ts";
+import type { Llm, ResponseFormat } from "../llm/port.ts";
+import type { Registry } from "../report-types/registry.ts";
+import { beat, forgetProcess } from "../store/processes.ts";
+import { recallFormat, rememberFormat } from "../store/formats.ts";
+import { Queues } from "../store/queues.ts";
+import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { JobWorkers, type Drain } from "./bullmq.ts";
+import { identifyProcess } from "./process-identity.ts";
+import type { WorkerDurations, Workshop } from "./session.ts";
+import { Sweeper } from "./sweeper.ts";
+
+export const ROLES = ["api", "orchestrator", "worker"] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface FleetSettings {
+  redisUrl: string;
+  fleet: string;
+  roles: readonly Role[];
+  /** Sections written at the same time by this process. */
+  concurrency: number;
+  types: Registry;
+  /** Only the worker role needs a model; the orchestrator starts without a provider key. */
+  models: Models | null;
+  durations: WorkerDurations;
+}
+
+export interface Fleet {
+  processId: string;
+  workshop: Workshop;
+  /** No new call begins; calls in flight get the grace period to answer and be recorded; sections are handed on. */
+  stop(): Promise<void>;
+}
+
+/** Parents do little and wait for nothing but Redis. */
+const PARENTS_AT_ONCE = 20;
+
+export async function startFleet(settings: FleetSettings): Promise<Fleet> {
+  const { roles, durations } = settings;
+  if (roles.includes("worker") && settings.models === null) throw new Error("The worker role needs a model; none is configured.");
+  const redis = connectPatiently(settings.redisUrl);
+  const store = openStore(redis, settings.fleet);
+  const queues = new Queues(store);
+  const identity = identifyProcess(roles);
+  const drain: Drain = { because: null, abort: new AbortController() };
+  const workshop: Workshop = {
+    store,
+    queues,
+    types: settings.types,
+    llm: settings.models === null ? NO_MODEL : openModel(store),
+    routeOf: settings.models?.routeOf ?? noRoute,
+    durations,
+    processId: identity.id,
+    random: Math.random,
+  };
+
+  await beat(store, identity);
+  const heart = setInterval(() => void beat(store, identity).catch(() => undefined), durations.heartbeatMs);
+  const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));
+  const sweeper = new Sweeper(workshop);
+  if (roles.includes("orchestrator")) {
+    workers.serveReports(PARENTS_AT_ONCE);
+    sweeper.start();
+  }
+  if (roles.includes("worker")) workers.serveSections(settings.concurrency);
+
+  let stopping: Promise<void> | null = null;
+  return {
+    processId: identity.id,
+    workshop,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+
+  async function stop(): Promise<void> {
+    drain.because = "its worker is shutting down";
+    const closed = workers.close();
+    const grace = setTimeout(() => drain.abort.abort(new Error("The grace period is over.")), durations.graceMs);
+    await closed;
+    clearTimeout(grace);
+    await sweeper.stop();
+    clearInterval(heart);
+    await forgetProcess(store, identity.id);
+    await queues.close();
+    redis.disconnect();
+  }
+}
+
+function openModel(store: Store): Llm {
+  return createOpenAiLlm({
+    formats: {
+      recall: async (routeId) => (await recallFormat(store, routeId)) as ResponseFormat | null,
+      remember: (routeId, format) => rememberFormat(store, routeId, format),
+    },
+  });
+}
+
+const NO_MODEL: Llm = {
+  ask: () => Promise.reject(new Error("This process has no worker role and makes no LLM calls.")),
+};
+
+function noRoute(): never {
+  throw new Error("This process has no worker role and has no route.");
+}

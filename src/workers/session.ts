@@ -1,0 +1,143 @@
+/** One attempt at one section: what it may do, what it has spent, and what it still has to tell the store. */
+import { classify } from "../classifier/classify.ts";
+import { decide } from "../classifier/decide.ts";
+import type { ErrorFacts, Evidence } from "../domain/evidence.ts";
+import type { Failure, RetryStrategy, Verdict } from "../domain/failure.ts";
+import type { ModelConfig } from "../domain/call.ts";
+import type { FailureSummary } from "../domain/report.ts";
+import type { Llm, Route } from "../llm/port.ts";
+import type { Registry } from "../report-types/registry.ts";
+import type { Settlement } from "../store/calls.ts";
+import type { Queues } from "../store/queues.ts";
+import type { Store } from "../store/redis.ts";
+import type { Claim } from "../store/sections.ts";
+import { SectionStopped, type Stop } from "./stop.ts";
+
+/** Durations the workers live by, in ms, already scaled. */
+export interface WorkerDurations {
+  heartbeatMs: number;
+  suspectAfterMs: number;
+  sweepMs: number;
+  graceMs: number;
+  lockMs: number;
+  stalledMs: number;
+  /** Limit for a report author's own code: a step, a plan, an assembly. */
+  userCodeMs: number;
+  /** A report that has not moved for this long is looked at by the sweeper. */
+  wakeAfterMs: number;
+  /** How long a job waits before it asks again for what it cannot have now. */
+  askAgainMs: number;
+}
+
+/** What every worker function needs; made once per process. */
+export interface Workshop {
+  store: Store;
+  queues: Queues;
+  types: Registry;
+  llm: Llm;
+  /** The route that answers a logical model. */
+  routeOf(model: ModelConfig): Route;
+  durations: WorkerDurations;
+  /** This process, as the registry knows it. */
+  processId: string;
+  random(): number;
+}
+
+/** What the process tells a running job. */
+export interface JobControl {
+  /** Set when no new call may begin here: the process is shutting down, or BullMQ's lock is lost. Says why. */
+  handOnBecause(): string | null;
+  /** Aborts calls in flight: the grace period is over. */
+  signal: AbortSignal;
+}
+
+export class Session {
+  readonly workshop: Workshop;
+  readonly claim: Claim;
+  readonly control: JobControl;
+  readonly strategy: RetryStrategy;
+  #settlements: Settlement[] = [];
+  #stop: Stop | null = null;
+  unreviewed: string | null = null;
+  /** Failures of calls that the section went on without; each is an event and a vote. */
+  readonly givenUp: FailureSummary[] = [];
+
+  constructor(workshop: Workshop, claim: Claim, control: JobControl, strategy: RetryStrategy) {
+    this.workshop = workshop;
+    this.claim = claim;
+    this.control = control;
+    this.strategy = strategy;
+  }
+
+  /** What an answer was judged to be; told to the store by the next script of this section. */
+  settle(settlement: Settlement): void {
+    this.#settlements.push(settlement);
+    if (!settlement.verdict.accepted) this.claim.prints.push(settlement.verdict.failure.fingerprint);
+  }
+
+  takeSettlements(): Settlement[] {
+    const settlements = this.#settlements;
+    this.#settlements = [];
+    return settlements;
+  }
+
+  /** Author code may catch everything, so the first stop is remembered: nothing is paid after it. */
+  stopWith(stop: Stop): never {
+    this.#stop ??= stop;
+    throw new SectionStopped(this.#stop);
+  }
+
+  /**
+   * Lets a section go on without a call that ended for good: a contract failure, or transient attempts used up. Every
+   * other stop stays. Answers whether it was one of those.
+   */
+  giveUp(thrown: unknown): boolean {
+    if (!(thrown instanceof SectionStopped) || thrown.stop.stop !== "failed" || thrown.stop !== this.#stop) return false;
+    const { failure, verdict } = thrown.stop;
+    if (verdict.verdict !== "park" || (failure.kind !== "contract" && failure.kind !== "transient")) return false;
+    this.givenUp.push(summaryOf(failure));
+    this.#stop = null;
+    return true;
+  }
+
+  get stop(): Stop | null {
+    return this.#stop;
+  }
+
+  /** No call or step begins once the section has stopped or the process hands its work on. */
+  checkMayGoOn(): void {
+    if (this.#stop !== null) this.stopWith(this.#stop);
+    const because = this.control.handOnBecause();
+    if (because !== null) this.stopWith({ stop: "hand_on", because });
+  }
+
+  judge(evidence: Evidence, more: { answer?: Parameters<typeof decide>[0]["answer"]; repairs?: number } = {}): { failure: Failure; verdict: Verdict } {
+    const failure = classify(evidence);
+    const verdict = decide({
+      failure,
+      attempts: { ...this.claim.attempts, repair: more.repairs ?? this.claim.attempts.repair },
+      strategy: this.strategy,
+      seenFingerprints: this.claim.prints,
+      random: this.workshop.random(),
+      ...(more.answer === undefined ? {} : { answer: more.answer }),
+    });
+    return { failure, verdict };
+  }
+}
+
+export function summaryOf(failure: Failure): FailureSummary {
+  const { kind, code, scope, message, fingerprint, rule } = failure;
+  return { kind, code, scope, message, fingerprint, rule };
+}
+
+/** An exception as facts; causes are followed a few levels and no stack is kept. */
+export function errorFacts(thrown: unknown, depth = 4): ErrorFacts {
+  if (!(thrown instanceof Error)) return { name: typeof thrown, message: String(thrown).slice(0, 500) };
+  const code = (thrown as { code?: unknown }).code;
+  return {
+    name: thrown.constructor.name,
+    code: typeof code === "string" || typeof code === "number" ? code : null,
+    message: thrown.message.slice(0, 2_000),
+    cause: thrown.cause === undefined || depth === 0 ? null : errorFacts(thrown.cause, depth - 1),
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * Nothing is stuck: on its own timer and lease, never as a BullMQ job, the sweeper
+ *
+ * - puts orders into the queue whose producer died between admit and enqueue,
+ * - hands on what dead processes had in hand,
+ * - rings reports that should have moved by now.
+ *
+ * Death is certain or suspected. Certain: the process lived on this very host and its pid is gone; its work is handed on
+ * at once. Suspected: its beat has not moved for `suspectAfterMs`, counted over this sweeper's own unbroken sight of
+ * Redis, so that an outage of Redis, a paused sweeper or a slow reply restarts the count for everybody.
+ *
+ * Two sweepers at once do the same work twice and harm nothing; the lease only saves the effort.
+ */
+import { DEFAULT_RETRIES } from "../domain/failure.ts";
+import type { ReportId } from "../domain/ids.ts";
+import { isFinished, type FailureSummary } from "../domain/report.ts";
+import { forgetProcess, listInHand, listProcesses, type ProcessRecord } from "../store/processes.ts";
+import { readReport } from "../store/reports.ts";
+import { breakClaim } from "../store/sections.ts";
+import { dropWakeup, leaseSweeper, leaveOutbox, listOverdue, listWaitingInOutbox, postponeWakeup } from "../store/wakeups.ts";
+import { isCertainlyGone } from "./process-identity.ts";
+import type { Workshop } from "./session.ts";
+
+/** A producer that lives puts its order into the queue well within this. */
+const OUTBOX_GRACE_MS = 2_000;
+
+interface Sight {
+  beat: number;
+  /** How long this sweeper has seen that beat without interruption. */
+  unchangedMs: number;
+}
+
+export class Sweeper {
+  readonly #workshop: Workshop;
+  readonly #sights = new Map<string, Sight>();
+  #lastSightAt: number | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #sweeping: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(workshop: Workshop) {
+    this.#workshop = workshop;
+  }
+
+  start(): void {
+    const tick = () => {
+      this.#sweeping = this.sweep()
+        // Redis is away: the next tick finds everything as it was.
+        .catch(() => undefined)
+        .finally(() => {
+          if (!this.#stopped) this.#timer = setTimeout(tick, this.#workshop.durations.sweepMs);
+        });
+    };
+    tick();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#sweeping;
+  }
+
+  async sweep(): Promise<void> {
+    const { store, processId, durations } = this.#workshop;
+    if (!(await leaseSweeper(store, processId, durations.sweepMs * 5))) {
+      this.#forgetSights();
+      return;
+    }
+    await this.#handOnWorkOfTheDead();
+    await this.#emptyOutbox();
+    await this.#ringOverdue();
+  }
+
+  async #handOnWorkOfTheDead(): Promise<void> {
+    const { store, processId, durations } = this.#workshop;
+    const processes = await listProcesses(store);
+    const now = performance.now();
+    const sinceLastMs = this.#lastSightAt === null ? Number.POSITIVE_INFINITY : now - this.#lastSightAt;
+    // A gap in our own sight says nothing about the others.
+    if (sinceLastMs > durations.sweepMs * 3 + 1_000) this.#sights.clear();
+    this.#lastSightAt = now;
+
+    for (const record of processes) {
+      if (record.id === processId) continue;
+      const before = this.#sights.get(record.id);
+      const unchangedMs = before?.beat === record.beat ? before.unchangedMs + sinceLastMs : 0;
+      this.#sights.set(record.id, { beat: record.beat, unchangedMs });
+      if (isCertainlyGone(record) || unchangedMs >= durations.suspectAfterMs) {
+        await this.#handOn(record);
+        this.#sights.delete(record.id);
+      }
+    }
+  }
+
+  /** First the claims are broken, then the jobs are handed on, last the process is forgotten: a sweeper that dies in between is repeated. */
+  async #handOn(dead: ProcessRecord): Promise<void> {
+    const { store, queues, types } = this.#workshop;
+    const inHand = await listInHand(store, dead.id);
+    for (const job of inHand) {
+      if (job.section === null) continue;
+      const stored = await readReport(store, job.report);
+      if (stored === null) continue;
+      const type = stored.report.type;
+      const retries = types.get(type)?.retries;
+      const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
+      await breakClaim(store, { report: job.report, section: job.section, type, process: dead.id }, crashBudget, CRASHED);
+    }
+    for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
+    await forgetProcess(store, dead.id);
+  }
+
+  async #emptyOutbox(): Promise<void> {
+    const { store, queues } = this.#workshop;
+    for (const report of await listWaitingInOutbox(store, OUTBOX_GRACE_MS)) {
+      const stored = await readReport(store, report);
+      if (stored !== null) await queues.ringReport(report, stored.report.run);
+      await leaveOutbox(store, report);
+    }
+  }
+
+  async #ringOverdue(): Promise<void> {
+    const { store, durations } = this.#workshop;
+    for (const report of await listOverdue(store)) {
+      await this.#ring(report);
+      await postponeWakeup(store, report, durations.wakeAfterMs);
+    }
+  }
+
+  async #ring(id: ReportId): Promise<void> {
+    const { store, queues } = this.#workshop;
+    const stored = await readReport(store, id);
+    if (stored === null || isFinished(stored.report.status) || stored.report.status === "needs_review") {
+      await dropWakeup(store, id);
+      return;
+    }
+    const { run } = stored.report;
+    const state = await queues.parentState(id, run);
+    if (state === "live") return;
+    // Ended without the report being settled, or waiting for children that are gone: the job is made anew.
+    if (state !== null) await queues.removeParent(id, run);
+    await queues.ringReport(id, run);
+  }
+
+  #forgetSights(): void {
+    this.#sights.clear();
+    this.#lastSightAt = null;
+  }
+}
+
+const CRASHED: FailureSummary = {
+  kind: "transient",
+  code: "worker_died",
+  scope: "request",
+  message: "The worker died while writing this section, more often than its crash budget allows. Look for what kills it before resuming.",
+  fingerprint: "0000000000000001",
+  rule: "crash budget used up",
+};
