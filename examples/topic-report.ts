@@ -91,7 +91,7 @@ export const topicReport = defineReport<Topic>({
       title: source.topic,
       markdown: [
         ...(executive === "" ? [] : ["## Executive summary", nestHeadings(executive, 3)]),
-        nestHeadings(written.get("report") ?? "", 2),
+        headed(nestHeadings(written.get("report") ?? "", 2)),
       ].join("\n\n"),
     };
   },
@@ -104,6 +104,11 @@ export const topicReport = defineReport<Topic>({
 
 function orderOf({ topic, audience }: Topic): string {
   return [`Topic: ${topic}`, `Audience: ${audience ?? "general readers"}`].join("\n");
+}
+
+/** Without a heading of its own the opening would read as the end of the summary. */
+function headed(text: string): string {
+  return text === "" || text.startsWith("#") ? text : `## Introduction\n\n${text}`;
 }
 
 function proseOf(output: unknown): string {

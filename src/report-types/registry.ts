@@ -55,7 +55,7 @@ export function registryOf(types: readonly ReportType[]): Registry {
       const meant = closestName(type, names);
       throw new FleetError(
         "unknown_type",
-        `There is no report type "${type}"${meant ? `; did you mean "${meant}"` : ""}. ` +
+        `There is no report type "${type}"${meant ? `; did you mean "${meant}"?` : "."} ` +
           `Known: ${names.length > 0 ? names.join(", ") : "none, REPORT_TYPES names no module"}.`,
       );
     },

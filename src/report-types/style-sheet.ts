@@ -1,7 +1,7 @@
 /**
  * The looks of a delivered report, inline in each document. System fonts only, since nothing may be loaded; a serif for
- * reading at length, a sans for what is looked up (tables, labels). Paper gets its own rules: a short table
- * stays whole and a long one repeats its head, no row is torn, a heading stays with what it heads, and links show where they lead.
+ * reading at length, a sans for what is looked up (tables, labels). Paper gets its own rules: a short table stays whole
+ * and a long one repeats its head, no row is torn, a heading stays with what it heads, and links show where they lead.
  */
 export const STYLE_SHEET = `
 :root {
