@@ -107,8 +107,8 @@ function orderOf({ topic, audience }: Topic): string {
 }
 
 /** Without a heading of its own the opening would read as the end of the summary. */
-function headed(text: string): string {
-  return text === "" || text.startsWith("#") ? text : `## Introduction\n\n${text}`;
+function headed(prose: string): string {
+  return prose === "" || prose.startsWith("#") ? prose : `## Introduction\n\n${prose}`;
 }
 
 function proseOf(output: unknown): string {

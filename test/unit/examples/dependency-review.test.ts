@@ -209,6 +209,7 @@ describe("a customer's lockfile", () => {
             deprecated: true,
             dependencies: { tool: "*", loop: "*" },
           },
+          "node_modules/tool/node_modules/loop": { version: "10.0.0", dev: true },
           "node_modules/alias": {
             name: "real",
             version: "1.0.0",
@@ -225,12 +226,12 @@ describe("a customer's lockfile", () => {
     expect(odd).toMatchObject({
       project: "shop",
       workspaces: 1,
-      packages: { total: 5, production: 4, development: 1, optional: 0, names: 4 },
+      packages: { total: 6, production: 4, development: 2, optional: 0, names: 4 },
       graphDepth: 2,
-      unreachable: 1,
+      unreachable: 2,
       duplicates: [{ name: "tool", versions: ["1.0.0", "2.0.0"], copies: 2 }],
       licences: [],
-      licenceUnnamed: 5,
+      licenceUnnamed: 6,
       installScripts: [{ name: "tool", version: "2.0.0", development: false }],
       size: { knownFor: 1, bytes: 2_500_000 },
     });
@@ -240,9 +241,9 @@ describe("a customer's lockfile", () => {
       { name: "tool", asked: "^2", version: "2.0.0", development: false },
     ]);
     expect(odd.deprecated.map((one) => one.message)).toEqual(["", "Use none."]);
-    expect(odd.withoutIntegrity.map((one) => one.name)).toEqual(["loop", "real", "stray"]);
+    expect(odd.withoutIntegrity.map((one) => one.name)).toEqual(["loop", "loop", "real", "stray"]);
     expect(odd.origins).toEqual([
-      { origin: "the registry in use (not recorded)", packages: 3 },
+      { origin: "the registry in use (not recorded)", packages: 4 },
       { origin: "git", packages: 1 },
       { origin: "packages.example", packages: 1 },
     ]);

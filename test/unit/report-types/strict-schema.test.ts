@@ -7,6 +7,7 @@ test("a provider is asked for closed objects with every field required, and leng
   const schema = z.object({
     title: z.string().min(3).max(80).describe("The heading."),
     score: z.int().min(1).max(10),
+    change: z.int(),
     link: z.url().nullable(),
     parts: z.array(z.object({ name: z.string(), kind: z.enum(["a", "b"]) })).max(4),
   });
@@ -15,6 +16,7 @@ test("a provider is asked for closed objects with every field required, and leng
     properties: {
       title: { type: "string", description: "The heading. At least 3 characters. At most 80 characters." },
       score: { type: "integer", minimum: 1, maximum: 10 },
+      change: { type: "integer" },
       link: { anyOf: [{ type: "string", description: "A valid uri." }, { type: "null" }] },
       parts: {
         type: "array",
@@ -27,7 +29,7 @@ test("a provider is asked for closed objects with every field required, and leng
         },
       },
     },
-    required: ["title", "score", "link", "parts"],
+    required: ["title", "score", "change", "link", "parts"],
     additionalProperties: false,
   });
 });
