@@ -22,8 +22,8 @@ import { modelConfig } from "./model-config.ts";
 
 export const Critique = z.object({
   score: z.int().min(1).max(10).describe("10 is fit for publication as it stands, 1 is to be written anew."),
-  strengths: z.array(z.string()).max(10).describe("What the revision must keep."),
-  improvements: z.array(z.string()).max(10).describe("What to change, each concrete enough to act on."),
+  strengths: z.array(z.string()).describe("What the revision must keep."),
+  improvements: z.array(z.string()).describe("What to change, each concrete enough to act on."),
   summary: z.string().describe("The judgement in one or two sentences."),
 });
 export type Critique = z.infer<typeof Critique>;
