@@ -12,7 +12,11 @@ import { modelsOf } from "./llm/models.ts";
 import { NO_OVERRIDES, SIMULATED_MODELS } from "./llm/prices.ts";
 import type { LedgerRow } from "./llm/simulated/ledger.ts";
 import type { FaultRule } from "./llm/simulated/faults.ts";
-import { startSimulatedProvider, type SimulatedLatency, type SimulatedProvider } from "./llm/simulated-provider.ts";
+import {
+  startSimulatedProvider,
+  type SimulatedLatency,
+  type SimulatedProvider,
+} from "./llm/simulated-provider.ts";
 import type { ReportType } from "./report-types/define-report.ts";
 import { lintRegistry } from "./report-types/lint.ts";
 import { registryOf } from "./report-types/registry.ts";
@@ -41,14 +45,25 @@ export interface TestFleetSettings {
 }
 
 /** Short enough for a test to wait for, long enough for a busy machine. */
-const TEST_DURATIONS: Partial<Durations> = { heartbeatMs: 200, suspectAfterMs: 15_000, sweepMs: 200, graceMs: 10_000, wakeAfterMs: 5_000, askAgainMs: 300 };
+const TEST_DURATIONS: Partial<Durations> = {
+  heartbeatMs: 200,
+  suspectAfterMs: 15_000,
+  sweepMs: 200,
+  graceMs: 10_000,
+  wakeAfterMs: 5_000,
+  askAgainMs: 300,
+};
 
 export class TestFleet {
   readonly fleet: Fleet;
   readonly provider: Pick<SimulatedProvider, "url"> & Partial<SimulatedProvider>;
   readonly #ownsProvider: boolean;
 
-  constructor(fleet: Fleet, provider: Pick<SimulatedProvider, "url"> & Partial<SimulatedProvider>, ownsProvider: boolean) {
+  constructor(
+    fleet: Fleet,
+    provider: Pick<SimulatedProvider, "url"> & Partial<SimulatedProvider>,
+    ownsProvider: boolean,
+  ) {
     this.fleet = fleet;
     this.provider = provider;
     this.#ownsProvider = ownsProvider;
@@ -88,16 +103,20 @@ export class TestFleet {
   /** Waits until the report has one of these statuses; says what it was instead when time is up. */
   async reaches(id: ReportId, ...statuses: ReportStatus[]): Promise<Report> {
     let last = "missing";
-    return waitFor(async () => {
-      const { report } = await this.read(id);
-      last = report.status;
-      return statuses.includes(report.status) ? report : null;
-    }, () => `${id} is ${last}, not ${statuses.join(" or ")}`);
+    return waitFor(
+      async () => {
+        const { report } = await this.read(id);
+        last = report.status;
+        return statuses.includes(report.status) ? report : null;
+      },
+      () => `${id} is ${last}, not ${statuses.join(" or ")}`,
+    );
   }
 
   async delivered(id: ReportId): Promise<Artefact> {
     const report = await this.reaches(id, "completed", "needs_review", "failed");
-    if (report.status !== "completed") throw new Error(`${id} is ${report.status}: ${JSON.stringify(report)}`);
+    if (report.status !== "completed")
+      throw new Error(`${id} is ${report.status}: ${JSON.stringify(report)}`);
     const read = await readArtefact(this.store, id);
     if (!read.ok) throw new Error(read.because);
     return read.artefact;
@@ -120,7 +139,11 @@ export class TestFleet {
 export async function startTestFleet(settings: TestFleetSettings): Promise<TestFleet> {
   const config = loadConfig({});
   const provider =
-    settings.provider ?? (await startSimulatedProvider({ latency: settings.latency ?? "none", ...(settings.faults === undefined ? {} : { faults: settings.faults }) }));
+    settings.provider ??
+    (await startSimulatedProvider({
+      latency: settings.latency ?? "none",
+      ...(settings.faults === undefined ? {} : { faults: settings.faults }),
+    }));
   const durations = { ...config.durations, ...TEST_DURATIONS, ...settings.durations };
   const models = modelsOf({
     baseUrl: provider.url,
@@ -128,7 +151,11 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
     model: SIMULATED_MODELS[0] ?? "simulated-writer",
     responseFormat: "auto",
     stream: false,
-    timeouts: { connectMs: durations.callConnectMs, idleMs: durations.callIdleMs, totalMs: durations.callTotalMs },
+    timeouts: {
+      connectMs: durations.callConnectMs,
+      idleMs: durations.callIdleMs,
+      totalMs: durations.callTotalMs,
+    },
     prices: NO_OVERRIDES,
   });
   const types = registryOf(settings.types);
@@ -146,7 +173,11 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
 }
 
 /** Polls a condition until it holds; a test never sleeps for a time it has guessed. */
-export async function waitFor<T>(condition: () => Promise<T | null | undefined | false>, otherwise: () => string, limitMs = 60_000): Promise<T> {
+export async function waitFor<T>(
+  condition: () => Promise<T | null | undefined | false>,
+  otherwise: () => string,
+  limitMs = 60_000,
+): Promise<T> {
   const until = performance.now() + limitMs;
   for (;;) {
     const value = await condition();

@@ -45,17 +45,25 @@ const LONGEST_IDEMPOTENCY_KEY = 200;
 export async function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
   const { store, queues } = counter;
   const type = counter.types.require(request.type);
-  if (!isAccount(request.account)) throw new FleetError("usage", `"${request.account}" is no account: ${ACCOUNT_RULE}.`);
+  if (!isAccount(request.account))
+    throw new FleetError("usage", `"${request.account}" is no account: ${ACCOUNT_RULE}.`);
   const key = request.idempotencyKey ?? null;
   if (key !== null && (key.length === 0 || key.length > LONGEST_IDEMPOTENCY_KEY)) {
-    throw new FleetError("usage", `An idempotency key has 1 to ${LONGEST_IDEMPOTENCY_KEY} characters, this one has ${key.length}.`);
+    throw new FleetError(
+      "usage",
+      `An idempotency key has 1 to ${LONGEST_IDEMPOTENCY_KEY} characters, this one has ${key.length}.`,
+    );
   }
   const source = checkSource(type, request.source);
   if (!source.ok) {
     const list = source.fields.map((field) => `${field.path} ${field.message}`).join("; ");
-    throw new FleetError(source.code, `The source for "${type.type}" cannot be used: ${list}. Nothing was charged; correct it and submit again.`, {
-      fields: source.fields,
-    });
+    throw new FleetError(
+      source.code,
+      `The source for "${type.type}" cannot be used: ${list}. Nothing was charged; correct it and submit again.`,
+      {
+        fields: source.fields,
+      },
+    );
   }
 
   const id = reportIdFrom(randomBytes(16));
@@ -96,6 +104,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
 
 async function repeated(store: Store, id: ReportId): Promise<Submitted> {
   const stored = await readReport(store, id);
-  if (stored === null) throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
+  if (stored === null)
+    throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
   return { id, status: stored.report.status, credits: stored.report.credits, repeated: true };
 }

@@ -48,7 +48,8 @@ export function keysOf(fleet: string) {
     sweeperLease: `${root}:sweeper`,
 
     route: (routeId: string) => `${root}:route:${routeId}`,
-    /** Accepted answers that other reports may reuse. */
-    cache: (scope: string, callHash: string) => `${root}:cache:${callHash}:${scope}`,
+    /** An accepted answer that other reports of its scope may reuse, and which entries a report has made. */
+    cache: (scope: string, questionHash: string) => `${root}:cache:${questionHash}:${scope}`,
+    cachedBy: (id: ReportId) => `${root}:report:${id}:cached`,
   };
 }

@@ -295,7 +295,8 @@ export type OutputRead = { ok: true; output: unknown } | { ok: false; missing: b
 /** The stored output of a completed section. */
 export async function readOutput(store: Store, report: ReportId, section: string): Promise<OutputRead> {
   const packed = await store.redis.hgetBuffer(store.keys.section(report, section), "output");
-  if (packed === null) return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
+  if (packed === null)
+    return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
   const unpacked = unpack(packed);
   if (!unpacked.ok)
     return {

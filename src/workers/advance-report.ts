@@ -16,7 +16,15 @@ import { isDynamic, planSections } from "../report-types/plan.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
 import { deliver, saveArtefact, type Artefact } from "../store/deliver.ts";
 import type { ReportJobData, SectionJobData } from "../store/queues.ts";
-import { parkReport, readReport, readSections, readSource, savePlan, startRound, type StoredReport } from "../store/reports.ts";
+import {
+  parkReport,
+  readReport,
+  readSections,
+  readSource,
+  savePlan,
+  startRound,
+  type StoredReport,
+} from "../store/reports.ts";
 import { readOutput } from "../store/sections.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
@@ -41,10 +49,17 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
   for (;;) {
     if (await flow.awaitChildren()) return { ending: "await_children" };
     const stored = await readReport(store, job.report);
-    if (stored === null || stored.report.run !== job.run || isFinished(stored.report.status) || stored.report.status === "needs_review") return DONE;
+    if (
+      stored === null ||
+      stored.report.run !== job.run ||
+      isFinished(stored.report.status) ||
+      stored.report.status === "needs_review"
+    )
+      return DONE;
     const { report } = stored;
     const type = types.get(report.type);
-    if (type === undefined || type.version < report.typeVersion) return { ending: "delay", afterMs: durations.askAgainMs };
+    if (type === undefined || type.version < report.typeVersion)
+      return { ending: "delay", afterMs: durations.askAgainMs };
 
     try {
       const plan = await planOf(workshop, stored, type);
@@ -53,8 +68,14 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
       switch (move.move) {
         case "write": {
           const round = report.round + 1;
-          if (round > mostRounds(plan)) throw needsPerson("config", "no_progress", `Report ${report.id} made no progress in ${report.round} rounds.`);
-          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) === "superseded") return DONE;
+          if (round > mostRounds(plan))
+            throw needsPerson(
+              "config",
+              "no_progress",
+              `Report ${report.id} made no progress in ${report.round} rounds.`,
+            );
+          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) === "superseded")
+            return DONE;
           await flow.addSections(
             type.type,
             move.sections.map((section) => ({ report: report.id, section, run: report.run, round })),
@@ -79,7 +100,11 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
 }
 
 /** The plan bound to the report; until a planning section has run, planning is all there is to do. */
-async function planOf(workshop: Workshop, stored: StoredReport, type: ReportType): Promise<readonly PlannedSection[]> {
+async function planOf(
+  workshop: Workshop,
+  stored: StoredReport,
+  type: ReportType,
+): Promise<readonly PlannedSection[]> {
   if (stored.plan !== null) return stored.plan;
   const { store } = workshop;
   const { report } = stored;
@@ -96,19 +121,35 @@ async function planOf(workshop: Workshop, stored: StoredReport, type: ReportType
   return (await savePlan(store, report.id, plan)) ?? plan;
 }
 
-async function deliverReport(workshop: Workshop, stored: StoredReport, type: ReportType, sections: readonly Section[]): Promise<void> {
+async function deliverReport(
+  workshop: Workshop,
+  stored: StoredReport,
+  type: ReportType,
+  sections: readonly Section[],
+): Promise<void> {
   const { store } = workshop;
   const artefact = await assemble(workshop, stored, type, sections);
   // The document alone is hashed: the receipt may differ between two tries, the report may not.
-  const hash = createHash("sha256").update(canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections })).digest("hex");
+  const hash = createHash("sha256")
+    .update(
+      canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections }),
+    )
+    .digest("hex");
   await saveArtefact(store, artefact, hash);
   const outcome = await deliver(store, stored.report, hash);
   if (outcome === "no_hold" || outcome === "no_artefact") {
-    throw new Error(`Report ${stored.report.id} could not be delivered: ${outcome === "no_hold" ? "its hold is gone" : "its artefact was replaced"}.`);
+    throw new Error(
+      `Report ${stored.report.id} could not be delivered: ${outcome === "no_hold" ? "its hold is gone" : "its artefact was replaced"}.`,
+    );
   }
 }
 
-async function assemble(workshop: Workshop, stored: StoredReport, type: ReportType, sections: readonly Section[]): Promise<Artefact> {
+async function assemble(
+  workshop: Workshop,
+  stored: StoredReport,
+  type: ReportType,
+  sections: readonly Section[],
+): Promise<Artefact> {
   const { store } = workshop;
   const { report } = stored;
   const read = await readSource(store, report.account, report.sourceHash);
@@ -121,7 +162,12 @@ async function assemble(workshop: Workshop, stored: StoredReport, type: ReportTy
     if (section.status !== "completed") continue;
     const output = await readOutput(store, report.id, section.key);
     if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
-    written.push({ key: section.key, title: section.title, output: output.output, unreviewed: section.unreviewed });
+    written.push({
+      key: section.key,
+      title: section.title,
+      output: output.output,
+      unreviewed: section.unreviewed,
+    });
   }
   const facts = factsOf(type, source, report.sourceHash);
   const assembled = formatted(() =>
@@ -138,17 +184,27 @@ async function assemble(workshop: Workshop, stored: StoredReport, type: ReportTy
     type: type.type,
     ...assembled,
     sections: written,
-    receipt: { credits: report.credits, typeVersion: type.version, sourceHash: report.sourceHash, spentMicros: totalSpend(report.spend) },
+    receipt: {
+      credits: report.credits,
+      typeVersion: type.version,
+      sourceHash: report.sourceHash,
+      spentMicros: totalSpend(report.spend),
+    },
   };
 }
 
 /** Everything is paid and there; only the author's formatting failed. That is mended without writing anything again. */
-function formatted<T>(assemble: () => T): T {
+function formatted<T>(format: () => T): T {
   try {
-    return assemble();
+    return format();
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new NeedsPerson({ surface: "domain", stage: "save", domain: { code: "assembly_failed", message }, node: errorFacts(thrown) });
+    throw new NeedsPerson({
+      surface: "domain",
+      stage: "save",
+      domain: { code: "assembly_failed", message },
+      node: errorFacts(thrown),
+    });
   }
 }
 
@@ -171,5 +227,7 @@ function failureOf(thrown: unknown): FailureSummary | null {
   if (thrown instanceof NeedsPerson) return summaryOf(classify(thrown.evidence));
   if (!isFleetError(thrown) || thrown.code === "redis_unreachable") return null;
   const stage = thrown.code === "invalid_source" ? "load" : "config";
-  return summaryOf(classify({ surface: "domain", stage, domain: { code: thrown.code, message: thrown.message } }));
+  return summaryOf(
+    classify({ surface: "domain", stage, domain: { code: thrown.code, message: thrown.message } }),
+  );
 }

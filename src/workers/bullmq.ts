@@ -5,7 +5,14 @@
  * A move and its error belong together: `moveToDelayed` without `DelayedError` (or the other way round) leaves a job
  * active that nobody works on, so both happen here and nowhere else.
  */
-import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, Worker, type Job } from "bullmq";
+import {
+  DelayedError,
+  UnrecoverableError,
+  WaitingChildrenError,
+  WaitingError,
+  Worker,
+  type Job,
+} from "bullmq";
 import type { Redis } from "ioredis";
 import type { ReportId } from "../domain/ids.ts";
 import { putDown, takeInHand } from "../store/processes.ts";
@@ -75,15 +82,19 @@ export class JobWorkers {
       }
     });
     for (const type of this.#workshop.types.all()) {
-      const worker = this.#serve(sectionsQueue(type.type), concurrency, async (job: Job<SectionJobData>, token) => {
-        if (!permits.take()) return { ending: "hand_on" };
-        try {
-          const claimId = `${token}/${job.attemptsStarted}`;
-          return await writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job));
-        } finally {
-          permits.giveBack();
-        }
-      });
+      const worker = this.#serve(
+        sectionsQueue(type.type),
+        concurrency,
+        async (job: Job<SectionJobData>, token) => {
+          if (!permits.take()) return { ending: "hand_on" };
+          try {
+            const claimId = `${token}/${job.attemptsStarted}`;
+            return await writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job));
+          } finally {
+            permits.giveBack();
+          }
+        },
+      );
       workers.push(worker);
     }
   }
@@ -97,11 +108,16 @@ export class JobWorkers {
   #controlOf(job: Job): JobControl {
     return {
       signal: this.#drain.abort.signal,
-      handOnBecause: () => this.#drain.because ?? (this.#lostLocks.has(job.id ?? "") ? "its worker lost the job's lock" : null),
+      handOnBecause: () =>
+        this.#drain.because ?? (this.#lostLocks.has(job.id ?? "") ? "its worker lost the job's lock" : null),
     };
   }
 
-  #serve<Data extends { report: ReportId }>(queue: string, concurrency: number, work: (job: Job<Data>, token: string) => Promise<Ending>): Worker {
+  #serve<Data extends { report: ReportId }>(
+    queue: string,
+    concurrency: number,
+    work: (job: Job<Data>, token: string) => Promise<Ending>,
+  ): Worker {
     const connection = this.#connect();
     this.#connections.push(connection);
     const { store, durations, processId } = this.#workshop;
@@ -109,7 +125,14 @@ export class JobWorkers {
       queue,
       async (job, token = "") => {
         const jobId = job.id ?? "";
-        const inHand = { queue, jobId, token, report: job.data.report, section: sectionOf(job.data), type: queue };
+        const inHand = {
+          queue,
+          jobId,
+          token,
+          report: job.data.report,
+          section: sectionOf(job.data),
+          type: queue,
+        };
         await takeInHand(store, processId, inHand);
         let ending: Ending;
         try {
@@ -141,7 +164,8 @@ export class JobWorkers {
     });
     // Put down only once BullMQ has the result: a process that dies before that still has the job in hand.
     const release = (job: Job | undefined) => {
-      if (job?.id !== undefined) void putDown(store, processId, { queue, jobId: job.id }).catch(() => undefined);
+      if (job?.id !== undefined)
+        void putDown(store, processId, { queue, jobId: job.id }).catch(() => undefined);
     };
     worker.on("completed", (job) => release(job));
     worker.on("failed", (job) => release(job));

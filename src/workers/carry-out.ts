@@ -9,7 +9,13 @@ export async function carryOut(session: Session, stop: Stop): Promise<Ending> {
   const consequence = consequenceOf(session, stop);
   if (consequence.leaving !== null) {
     const { store, durations } = session.workshop;
-    await leaveSection(store, session.claim, consequence.leaving, session.takeSettlements(), durations.wakeAfterMs);
+    await leaveSection(
+      store,
+      session.claim,
+      consequence.leaving,
+      session.takeSettlements(),
+      durations.wakeAfterMs,
+    );
   }
   return consequence.ending;
 }
@@ -34,26 +40,48 @@ function consequenceOf(session: Session, stop: Stop): Consequence {
   }
 }
 
-function consequenceOfVerdict(session: Session, stop: Extract<Stop, { stop: "failed" }>, verdict: Verdict): Consequence {
+function consequenceOfVerdict(
+  session: Session,
+  stop: Extract<Stop, { stop: "failed" }>,
+  verdict: Verdict,
+): Consequence {
   const failure = summaryOf(stop.failure);
   const { transient } = session.claim.attempts;
   switch (verdict.verdict) {
     case "retry": {
-      const leaving: Leaving = { to: "waiting_for_retry", afterMs: verdict.afterMs, because: verdict.because, failure, transientAttempts: transient + 1 };
+      const leaving: Leaving = {
+        to: "waiting_for_retry",
+        afterMs: verdict.afterMs,
+        because: verdict.because,
+        failure,
+        transientAttempts: transient + 1,
+      };
       return { leaving, ending: { ending: "retry", afterMs: verdict.afterMs } };
     }
     case "wait":
     // A save is tried again where the answer is; what reaches this point has lost the answer's holder, not the answer.
     case "retry_save": {
-      const leaving: Leaving = { to: "waiting_for_retry", afterMs: verdict.afterMs, because: verdict.because, failure, transientAttempts: transient };
+      const leaving: Leaving = {
+        to: "waiting_for_retry",
+        afterMs: verdict.afterMs,
+        because: verdict.because,
+        failure,
+        transientAttempts: transient,
+      };
       return { leaving, ending: { ending: "delay", afterMs: verdict.afterMs } };
     }
     case "repair":
     // A repair that is not possible any more (the call is over) goes to a person like any contract failure.
     case "park":
-      return { leaving: { to: "needs_review", failure, halts: false }, ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` } };
+      return {
+        leaving: { to: "needs_review", failure, halts: false },
+        ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` },
+      };
     case "halt":
-      return { leaving: { to: "needs_review", failure, halts: true }, ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` } };
+      return {
+        leaving: { to: "needs_review", failure, halts: true },
+        ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` },
+      };
   }
 }
 

@@ -39,7 +39,8 @@ const PARENTS_AT_ONCE = 20;
 
 export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const { roles, durations } = settings;
-  if (roles.includes("worker") && settings.models === null) throw new Error("The worker role needs a model; none is configured.");
+  if (roles.includes("worker") && settings.models === null)
+    throw new Error("The worker role needs a model; none is configured.");
   const redis = connectPatiently(settings.redisUrl);
   const store = openStore(redis, settings.fleet);
   const queues = new Queues(store);
@@ -50,7 +51,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     queues,
     types: settings.types,
     llm: settings.models === null ? NO_MODEL : openModel(store),
-    routeOf: settings.models?.routeOf ?? noRoute,
+    routeOf: (model) => (settings.models === null ? noRoute() : settings.models.routeOf(model)),
     durations,
     processId: identity.id,
     random: Math.random,
@@ -79,7 +80,10 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   async function stop(): Promise<void> {
     drain.because = "its worker is shutting down";
     const closed = workers.close();
-    const grace = setTimeout(() => drain.abort.abort(new Error("The grace period is over.")), durations.graceMs);
+    const grace = setTimeout(
+      () => drain.abort.abort(new Error("The grace period is over.")),
+      durations.graceMs,
+    );
     await closed;
     clearTimeout(grace);
     await sweeper.stop();

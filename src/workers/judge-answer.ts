@@ -27,7 +27,12 @@ function judgeText<T>(contract: OutputContract<T>, answer: Answer): Judged<T> {
   if (checked.ok) return { ok: true, value: checked.value, salvaged: false };
   return {
     ok: false,
-    evidence: { surface: "domain", stage: "parse", text: answer.text, domain: { code: checked.code, message: checked.message, path: checked.path } },
+    evidence: {
+      surface: "domain",
+      stage: "parse",
+      text: answer.text,
+      domain: { code: checked.code, message: checked.message, path: checked.path },
+    },
     problems: [`The text ${checked.message}.`],
   };
 }
@@ -65,7 +70,12 @@ function poorCompletion(answer: Answer): Judged<never> {
   const evidence: Evidence = {
     surface: "completion",
     stage: "generate",
-    completion: { object: "chat.completion", model: answer.model, choices: [{ index: 0, message, finish_reason: answer.finishReason }], usage: answer.usage },
+    completion: {
+      object: "chat.completion",
+      model: answer.model,
+      choices: [{ index: 0, message, finish_reason: answer.finishReason }],
+      usage: answer.usage,
+    },
   };
   return { ok: false, evidence, problems: [] };
 }

@@ -15,7 +15,12 @@ export async function readMaterial(
   const { store } = session.workshop;
   const { id, account, sourceHash } = stored.report;
   const read = await readSource(store, account, sourceHash);
-  if (!read.ok) unreadable(session, "source_unreadable", `Report ${id} cannot be written: ${read.because}. Send the source again.`);
+  if (!read.ok)
+    unreadable(
+      session,
+      "source_unreadable",
+      `Report ${id} cannot be written: ${read.because}. Send the source again.`,
+    );
   const source = sourceOf(type, read.canonical, sourceHash);
 
   const sections: Record<string, unknown> = {};
@@ -23,7 +28,8 @@ export async function readMaterial(
     const output = await readOutput(store, id, key);
     // A skipped section has none; those after it were told so by its absence.
     if (output.ok) sections[key] = output.output;
-    else if (!output.missing) unreadable(session, "checkpoint_damaged", `Report ${id} cannot be written: ${output.because}.`);
+    else if (!output.missing)
+      unreadable(session, "checkpoint_damaged", `Report ${id} cannot be written: ${output.because}.`);
   }
   return {
     report: { id, type: type.type },
@@ -35,5 +41,8 @@ export async function readMaterial(
 }
 
 function unreadable(session: Session, code: string, message: string): never {
-  return session.stopWith({ stop: "failed", ...session.judge({ surface: "domain", stage: "load", domain: { code, message } }) });
+  return session.stopWith({
+    stop: "failed",
+    ...session.judge({ surface: "domain", stage: "load", domain: { code, message } }),
+  });
 }

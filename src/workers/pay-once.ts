@@ -21,14 +21,22 @@ import type { CallRequest, OutputContract } from "../report-types/define-report.
 import { jsonSchemaOf } from "../report-types/strict-schema.ts";
 import { beginCall, closeRoute, concludeUnanswered, recordAnswer, type Asking } from "../store/calls.ts";
 import { judgeAnswer, type Judged } from "./judge-answer.ts";
+import { offerForReuse, reuseAnswer } from "./reuse-answer.ts";
 import { summaryOf, type Session } from "./session.ts";
 
 /** No section needs more takes of one call than its repair budget allows; this bounds a mistake in that budget. */
 const MOST_TAKES = 10;
 
-export async function payOnce<T>(session: Session, call: string, request: CallRequest<T>, model: ModelConfig): Promise<T> {
+export async function payOnce<T>(
+  session: Session,
+  call: string,
+  request: CallRequest<T>,
+  model: ModelConfig,
+): Promise<T> {
   const route = session.workshop.routeOf(model);
   const callKey = callKeyOf(session.claim.section, call, request, model);
+  const reused = await reuseAnswer(session, call, callKey, request, model);
+  if (reused.reused) return reused.value;
   let question: LlmRequest = {
     messages: request.messages,
     maxOutputTokens: model.maxOutputTokens,
@@ -44,20 +52,30 @@ export async function payOnce<T>(session: Session, call: string, request: CallRe
 
     const judged = judgeAnswer(request.output, reply.answer);
     if (judged.ok) {
-      if (reply.state !== "accepted") session.settle({ callKey, call, take, verdict: { accepted: true, salvaged: judged.salvaged } });
+      if (reply.state !== "accepted") {
+        session.settle({ callKey, call, take, verdict: { accepted: true, salvaged: judged.salvaged } });
+        await offerForReuse(session, call, request, model, reply.answer);
+      }
       return judged.value;
     }
 
     const { failure, verdict } = session.judge(judged.evidence, {
-      answer: { finishReason: reply.answer.finishReason, contract: request.output.kind, canAskLonger: longerLimit(question, route) > question.maxOutputTokens },
+      answer: {
+        finishReason: reply.answer.finishReason,
+        contract: request.output.kind,
+        canAskLonger: longerLimit(question, route) > question.maxOutputTokens,
+      },
       repairs: take - 1,
     });
-    if (reply.state === "open") session.settle({ callKey, call, take, verdict: { accepted: false, failure: summaryOf(failure) } });
+    if (reply.state === "open")
+      session.settle({ callKey, call, take, verdict: { accepted: false, failure: summaryOf(failure) } });
     if (verdict.verdict !== "repair") session.stopWith({ stop: "failed", failure, verdict });
     partBefore = verdict.rung === "continue" ? reply.answer.text : "";
     question = repairQuestion(verdict.rung, request, question, reply.answer, judged, route);
   }
-  throw new Error(`Call ${callKey} of ${session.claim.report} reached ${MOST_TAKES} takes; its repair budget is broken.`);
+  throw new Error(
+    `Call ${callKey} of ${session.claim.report} reached ${MOST_TAKES} takes; its repair budget is broken.`,
+  );
 }
 
 interface Wanted {
@@ -96,33 +114,55 @@ async function answerFor(session: Session, wanted: Wanted): Promise<Reply> {
     case "checkpoint":
       return { answer: begun.answer, take: begun.take, state: begun.state };
     case "wait":
-      return session.stopWith({ stop: "wait", afterMs: begun.afterMs, because: `route ${route.id} is closed` });
+      return session.stopWith({
+        stop: "wait",
+        afterMs: begun.afterMs,
+        because: `route ${route.id} is closed`,
+      });
     case "superseded":
       return session.stopWith({ stop: "superseded" });
     case "stopped":
       return session.stopWith({ stop: "halted" });
     case "over_budget": {
       const spent = `${formatUsd(begun.spentMicros)} of ${formatUsd(begun.budgetMicros)} is spent and this call may cost ${formatUsd(asking.estimateMicros)}`;
-      return fail(session, { surface: "domain", stage: "generate", domain: { code: "budget_exceeded", message: `The report's budget would be exceeded: ${spent}.` } });
+      return fail(session, {
+        surface: "domain",
+        stage: "generate",
+        domain: { code: "budget_exceeded", message: `The report's budget would be exceeded: ${spent}.` },
+      });
     }
     case "damaged":
-      return fail(session, { surface: "domain", stage: "load", domain: { code: "checkpoint_damaged", message: `The stored answer of ${wanted.callKey} is damaged: ${begun.because}.` } });
+      return fail(session, {
+        surface: "domain",
+        stage: "load",
+        domain: {
+          code: "checkpoint_damaged",
+          message: `The stored answer of ${wanted.callKey} is damaged: ${begun.because}.`,
+        },
+      });
   }
 
   const asked = await llm.ask(route, question, session.control.signal);
   if (asked.outcome === "failed") {
     const { failure, verdict } = session.judge(asked.evidence);
-    await savePatiently(session, () => concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure)));
-    if (session.control.signal.aborted) session.stopWith({ stop: "hand_on", because: "the grace period is over" });
+    await savePatiently(session, () =>
+      concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure)),
+    );
+    if (session.control.signal.aborted)
+      session.stopWith({ stop: "hand_on", because: "the grace period is over" });
     if (verdict.verdict === "wait") await closeRoute(store, route.id, verdict.afterMs);
     return session.stopWith({ stop: "failed", failure, verdict });
   }
 
-  const answer = wanted.partBefore === "" ? asked.answer : { ...asked.answer, text: joinContinued(wanted.partBefore, asked.answer.text) };
+  const answer =
+    wanted.partBefore === ""
+      ? asked.answer
+      : { ...asked.answer, text: joinContinued(wanted.partBefore, asked.answer.text) };
   const recorded = await savePatiently(session, () => recordAnswer(store, session.claim, asking, answer));
   if (recorded.outcome === "erased") session.stopWith({ stop: "superseded" });
   // Another answer to this very take came first and counts; ours is booked as a duplicate.
-  if (recorded.outcome === "duplicate" && recorded.winner !== null) return { answer: recorded.winner, take: asking.take, state: "open" };
+  if (recorded.outcome === "duplicate" && recorded.winner !== null)
+    return { answer: recorded.winner, take: asking.take, state: "open" };
   return { answer, take: asking.take, state: "open" };
 }
 
@@ -174,7 +214,11 @@ function repairQuestion<T>(
         messages: [
           ...request.messages,
           said,
-          { role: "user", content: "Your text was cut off. Go on exactly where it stops, without repeating anything and without a preamble." },
+          {
+            role: "user",
+            content:
+              "Your text was cut off. Go on exactly where it stops, without repeating anything and without a preamble.",
+          },
         ],
       };
     case "longer":
@@ -197,4 +241,3 @@ export function joinContinued(before: string, after: string): string {
   }
   return before + after;
 }
-

@@ -6,7 +6,13 @@ import type { ProcessIdentity, ProcessRecord } from "../store/processes.ts";
 
 export function identifyProcess(roles: readonly string[]): ProcessIdentity {
   const started = startedTicks(process.pid) ?? "";
-  return { id: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, pid: process.pid, home: home(), started, roles: roles.join(",") };
+  return {
+    id: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    pid: process.pid,
+    home: home(),
+    started,
+    roles: roles.join(","),
+  };
 }
 
 /**

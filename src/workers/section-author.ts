@@ -3,11 +3,23 @@ import { z } from "zod";
 import type { ModelConfig } from "../domain/call.ts";
 import type { RetryStrategy } from "../domain/failure.ts";
 import type { PlannedSection } from "../domain/report.ts";
-import type { OutputContract, ReportType, SectionContext, SectionDefinition } from "../report-types/define-report.ts";
+import type {
+  OutputContract,
+  ReportType,
+  SectionContext,
+  SectionDefinition,
+} from "../report-types/define-report.ts";
 import { definitionsOf, isDynamic } from "../report-types/plan.ts";
 
 /** The section that plans the others. It runs as a section job, so planning may ask a model and is paid like any call. */
-export const PLANNING: PlannedSection = { key: "plan", title: "Plan", weight: 1, after: [], template: "plan", params: null };
+export const PLANNING: PlannedSection = {
+  key: "plan",
+  title: "Plan",
+  weight: 1,
+  after: [],
+  template: "plan",
+  params: null,
+};
 
 export interface Author {
   planned: PlannedSection;
@@ -18,7 +30,11 @@ export interface Author {
 }
 
 /** Null where this version of the type has no such section. */
-export function authorOf(type: ReportType, plan: readonly PlannedSection[] | null, key: string): Author | null {
+export function authorOf(
+  type: ReportType,
+  plan: readonly PlannedSection[] | null,
+  key: string,
+): Author | null {
   if (isDynamic(type) && key === PLANNING.key) return plannerOf(type.sections, type);
   const planned = plan?.find((section) => section.key === key);
   const definition = definitionsOf(type).find((one) => one.key === planned?.template);
@@ -32,12 +48,15 @@ export function authorOf(type: ReportType, plan: readonly PlannedSection[] | nul
   };
 }
 
-async function writeWith(definition: SectionDefinition<unknown, unknown>, context: SectionContext<unknown, unknown>): Promise<unknown> {
+async function writeWith(
+  definition: SectionDefinition<unknown, unknown>,
+  context: SectionContext<unknown, unknown>,
+): Promise<unknown> {
   if ("write" in definition) return definition.write(context);
   return context.call("draft", {
     promptVersion: definition.promptVersion,
     messages: definition.prompt(context),
-    output: definition.output as OutputContract<unknown>,
+    output: definition.output,
     ...(definition.cache === undefined ? {} : { cache: definition.cache }),
   });
 }
@@ -53,6 +72,9 @@ function plannerOf(sections: Extract<ReportType["sections"], { plan: unknown }>,
   };
 }
 
-function layered(type: Partial<ModelConfig> | undefined, section: Partial<ModelConfig> | undefined): Partial<ModelConfig> {
+function layered(
+  type: Partial<ModelConfig> | undefined,
+  section: Partial<ModelConfig> | undefined,
+): Partial<ModelConfig> {
   return { ...type, ...section };
 }

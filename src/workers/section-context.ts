@@ -1,7 +1,12 @@
 /** What a report author's code gets in its hands: `call`, `callOrGiveUp`, `step`, and the facts to write from. */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../domain/canonical-json.ts";
-import type { CallRequest, SectionContext, SectionInput, StepOptions } from "../report-types/define-report.ts";
+import type {
+  CallRequest,
+  SectionContext,
+  SectionInput,
+  StepOptions,
+} from "../report-types/define-report.ts";
 import { modelConfig } from "../report-types/model-config.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import { isName, NAME_RULE } from "../domain/ids.ts";
@@ -35,7 +40,12 @@ export function sectionContext(
       }
     },
 
-    async step<T>(name: string, inputs: unknown, work: (signal: AbortSignal) => Promise<T>, options: StepOptions = {}): Promise<T> {
+    async step<T>(
+      name: string,
+      inputs: unknown,
+      work: (signal: AbortSignal) => Promise<T>,
+      options: StepOptions = {},
+    ): Promise<T> {
       checkName("step", name);
       session.checkMayGoOn();
       const { store, durations } = session.workshop;
@@ -49,7 +59,12 @@ export function sectionContext(
       for (let nth = 1; ; nth++) {
         const startedAt = performance.now();
         try {
-          const value = await withTimeout(limitMs, session.control.signal, `step ${name} of section ${section}`, work);
+          const value = await withTimeout(
+            limitMs,
+            session.control.signal,
+            `step ${name} of section ${section}`,
+            work,
+          );
           const elapsedMs = Math.round(performance.now() - startedAt);
           return (await saveStep(store, session.claim, { key, name, elapsedMs }, value)) as T;
         } catch (thrown) {
@@ -57,7 +72,10 @@ export function sectionContext(
           session.checkMayGoOn();
           if (nth < tries) continue;
           // What a step does is load something: an unreachable host heals, a missing document does not.
-          session.stopWith({ stop: "failed", ...session.judge({ surface: "network", stage: "load", node: errorFacts(thrown) }) });
+          session.stopWith({
+            stop: "failed",
+            ...session.judge({ surface: "network", stage: "load", node: errorFacts(thrown) }),
+          });
         }
       }
     },

@@ -56,17 +56,30 @@ export class Session {
   readonly claim: Claim;
   readonly control: JobControl;
   readonly strategy: RetryStrategy;
+  /** Whose report it is; only the answer cache needs to know. */
+  readonly account: string;
   #settlements: Settlement[] = [];
   #stop: Stop | null = null;
   unreviewed: string | null = null;
   /** Failures of calls that the section went on without; each is an event and a vote. */
   readonly givenUp: FailureSummary[] = [];
 
-  constructor(workshop: Workshop, claim: Claim, control: JobControl, strategy: RetryStrategy) {
+  constructor(
+    workshop: Workshop,
+    claim: Claim,
+    control: JobControl,
+    strategy: RetryStrategy,
+    account: string,
+  ) {
+    this.account = account;
     this.workshop = workshop;
     this.claim = claim;
     this.control = control;
     this.strategy = strategy;
+  }
+
+  get type(): string {
+    return this.claim.type;
   }
 
   /** What an answer was judged to be; told to the store by the next script of this section. */
@@ -92,9 +105,11 @@ export class Session {
    * other stop stays. Answers whether it was one of those.
    */
   giveUp(thrown: unknown): boolean {
-    if (!(thrown instanceof SectionStopped) || thrown.stop.stop !== "failed" || thrown.stop !== this.#stop) return false;
+    if (!(thrown instanceof SectionStopped) || thrown.stop.stop !== "failed" || thrown.stop !== this.#stop)
+      return false;
     const { failure, verdict } = thrown.stop;
-    if (verdict.verdict !== "park" || (failure.kind !== "contract" && failure.kind !== "transient")) return false;
+    if (verdict.verdict !== "park" || (failure.kind !== "contract" && failure.kind !== "transient"))
+      return false;
     this.givenUp.push(summaryOf(failure));
     this.#stop = null;
     return true;
@@ -111,7 +126,10 @@ export class Session {
     if (because !== null) this.stopWith({ stop: "hand_on", because });
   }
 
-  judge(evidence: Evidence, more: { answer?: Parameters<typeof decide>[0]["answer"]; repairs?: number } = {}): { failure: Failure; verdict: Verdict } {
+  judge(
+    evidence: Evidence,
+    more: { answer?: Parameters<typeof decide>[0]["answer"]; repairs?: number } = {},
+  ): { failure: Failure; verdict: Verdict } {
     const failure = classify(evidence);
     const verdict = decide({
       failure,

@@ -17,7 +17,14 @@ import { isFinished, type FailureSummary } from "../domain/report.ts";
 import { forgetProcess, listInHand, listProcesses, type ProcessRecord } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { breakClaim } from "../store/sections.ts";
-import { dropWakeup, leaseSweeper, leaveOutbox, listOverdue, listWaitingInOutbox, postponeWakeup } from "../store/wakeups.ts";
+import {
+  dropWakeup,
+  leaseSweeper,
+  leaveOutbox,
+  listOverdue,
+  listWaitingInOutbox,
+  postponeWakeup,
+} from "../store/wakeups.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
 
@@ -103,7 +110,12 @@ export class Sweeper {
       const type = stored.report.type;
       const retries = types.get(type)?.retries;
       const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
-      await breakClaim(store, { report: job.report, section: job.section, type, process: dead.id }, crashBudget, CRASHED);
+      await breakClaim(
+        store,
+        { report: job.report, section: job.section, type, process: dead.id },
+        crashBudget,
+        CRASHED,
+      );
     }
     for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
     await forgetProcess(store, dead.id);
@@ -151,7 +163,8 @@ const CRASHED: FailureSummary = {
   kind: "transient",
   code: "worker_died",
   scope: "request",
-  message: "The worker died while writing this section, more often than its crash budget allows. Look for what kills it before resuming.",
+  message:
+    "The worker died while writing this section, more often than its crash budget allows. Look for what kills it before resuming.",
   fingerprint: "0000000000000001",
   rule: "crash budget used up",
 };

@@ -24,19 +24,34 @@ import { sectionContext } from "./section-context.ts";
 import { errorFacts, Session, type JobControl, type Workshop } from "./session.ts";
 import { SectionStopped, type Stop } from "./stop.ts";
 
-export async function writeSection(workshop: Workshop, job: SectionJobData & { claimId: string }, control: JobControl): Promise<Ending> {
+export async function writeSection(
+  workshop: Workshop,
+  job: SectionJobData & { claimId: string },
+  control: JobControl,
+): Promise<Ending> {
   const stored = await readReport(workshop.store, job.report);
   if (stored === null) return DONE;
   const type = workshop.types.get(stored.report.type);
   // An older worker leaves a newer report to the newer workers; it would not know what to write.
-  if (type === undefined || type.version < stored.report.typeVersion) return { ending: "delay", afterMs: workshop.durations.askAgainMs };
+  if (type === undefined || type.version < stored.report.typeVersion)
+    return { ending: "delay", afterMs: workshop.durations.askAgainMs };
 
   const author = authorOf(type, stored.plan, job.section);
-  const claimed = await claimSection(workshop.store, { ...job, type: type.type, process: workshop.processId }, workshop.durations.wakeAfterMs);
+  const claimed = await claimSection(
+    workshop.store,
+    { ...job, type: type.type, process: workshop.processId },
+    workshop.durations.wakeAfterMs,
+  );
   if (claimed.outcome === "wait") return { ending: "delay", afterMs: claimed.afterMs };
   if (claimed.outcome !== "claimed") return DONE;
 
-  const session = new Session(workshop, claimed.claim, control, retryStrategy(type.retries, author?.retries));
+  const session = new Session(
+    workshop,
+    claimed.claim,
+    control,
+    retryStrategy(type.retries, author?.retries),
+    stored.report.account,
+  );
   try {
     const output = await write(session, stored, type, author);
     const json = JSON.stringify(output);
@@ -54,9 +69,19 @@ export async function writeSection(workshop: Workshop, job: SectionJobData & { c
   }
 }
 
-async function write(session: Session, stored: StoredReport, type: ReportType, author: Author | null): Promise<unknown> {
+async function write(
+  session: Session,
+  stored: StoredReport,
+  type: ReportType,
+  author: Author | null,
+): Promise<unknown> {
   session.checkMayGoOn();
-  if (author === null) return broken(session, "section_unknown", `Version ${type.version} of ${type.type} has no section ${session.claim.section}.`);
+  if (author === null)
+    return broken(
+      session,
+      "section_unknown",
+      `Version ${type.version} of ${type.type} has no section ${session.claim.section}.`,
+    );
   const input = await readMaterial(session, stored, type, author.planned);
   const output = await author.write(sectionContext(session, input, author.model));
   // Author code may have caught the stop and returned all the same.
@@ -64,14 +89,21 @@ async function write(session: Session, stored: StoredReport, type: ReportType, a
 
   const checked = checkOutput(author.output, output);
   if (!checked.ok) {
-    return broken(session, checked.code, `What section ${session.claim.section} returned does not match its own output: ${checked.path} ${checked.message}.`);
+    return broken(
+      session,
+      checked.code,
+      `What section ${session.claim.section} returned does not match its own output: ${checked.path} ${checked.message}.`,
+    );
   }
   return checked.value;
 }
 
 /** The report type contradicts itself: no retry and no other source will change that. */
 function broken(session: Session, code: string, message: string): never {
-  return session.stopWith({ stop: "failed", ...session.judge({ surface: "domain", stage: "config", domain: { code, message } }) });
+  return session.stopWith({
+    stop: "failed",
+    ...session.judge({ surface: "domain", stage: "config", domain: { code, message } }),
+  });
 }
 
 /** Anything but our own stop is the author's code failing: a configuration fact, not the model's or the customer's. */
@@ -83,4 +115,3 @@ function stopOf(session: Session, thrown: unknown): Stop {
   const evidence: Evidence = { surface: "domain", stage, domain, node: errorFacts(thrown) };
   return { stop: "failed", ...session.judge(evidence) };
 }
-

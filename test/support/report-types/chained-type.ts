@@ -34,8 +34,11 @@ const summary = defineSection<Topic, undefined, string>({
   after: ["body"],
   promptVersion: "1",
   output: text({ minChars: 10 }),
-  prompt: ({ sections }) => [
-    { role: "user", content: `[[chained/summary/write]] Write a summary of: ${String(sections["body"])}` },
+  prompt: ({ source, sections }) => [
+    {
+      role: "user",
+      content: `[[chained/summary/write]] Write a summary about ${source.topic}, of: ${String(sections["body"])}`,
+    },
   ],
 });
 

@@ -53,10 +53,10 @@ export const aPlannedType = defineReport<Topic>({
         title: "Close",
         promptVersion: "1",
         output: text({ minChars: 10 }),
-        prompt: ({ sections }) => [
+        prompt: ({ source, sections }) => [
           {
             role: "user",
-            content: `[[planned/close/write]] Write a summary of: ${Object.values(sections).map(String).join("\n")}`,
+            content: `[[planned/close/write]] Write a summary about ${source.topic}, of: ${Object.values(sections).map(String).join("\n")}`,
           },
         ],
       },

@@ -28,7 +28,10 @@ export const aSteppedType = defineReport<Topic>({
           promptVersion: "1",
           output: text({ minChars: 10 }),
           messages: [
-            { role: "user", content: `[[stepped/body/polish]] Polish this text of ${words} words: ${draft}` },
+            {
+              role: "user",
+              content: `[[stepped/body/polish]] Polish this text about ${context.source.topic}, of ${words} words: ${draft}`,
+            },
           ],
         });
       },

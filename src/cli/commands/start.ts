@@ -1,0 +1,97 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { loadConfig } from "../../config.ts";
+import type { Terminal } from "../command.ts";
+
+interface StartOptions {
+  roles: readonly ("api" | "orchestrator" | "worker")[];
+  concurrency?: number;
+}
+
+const ROLE_NAMES = ["api", "orchestrator", "worker"] as const;
+
+export function startCommand({ output }: Terminal): Command {
+  return new Command("start")
+    .summary("run one or more roles of the fleet until it is stopped")
+    .description(
+      "Runs roles of the fleet on REDIS_URL with the configured provider. SIGTERM and Ctrl-C: no new call starts, calls in " +
+        "flight get the grace period, sections are handed on to other workers.",
+    )
+    .addOption(
+      new Option("--roles <roles>", "comma-separated: api, orchestrator, worker")
+        .default([...ROLE_NAMES], "all")
+        .argParser(roles),
+    )
+    .addOption(
+      new Option("--concurrency <n>", "sections written at the same time (default: CONCURRENCY)").argParser(
+        positive,
+      ),
+    )
+    .option("--json", "print the process id as JSON once it runs", false)
+    .action(async (options: StartOptions) => {
+      const config = loadConfig();
+      const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
+      const { startFleet } = await import("../../workers/fleet.ts");
+      const { followEvents } = await import("../../store/follow-events.ts");
+      const { logEvent } = await import("../../observability/log-events.ts");
+      const { pino } = await import("pino");
+
+      const redisUrl = requireRedisUrl(config);
+      const models = options.roles.includes("worker") ? configuredModels(config) : null;
+      const { types, warnings } = await configuredTypes(config, models);
+      // Logs are talk: stdout stays free for data.
+      const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
+      for (const warning of warnings) log.warn({ type: warning.type }, warning.message);
+
+      const fleet = await startFleet({
+        redisUrl,
+        fleet: config.fleet,
+        roles: options.roles,
+        concurrency: options.concurrency ?? config.concurrency,
+        types,
+        models,
+        durations: config.durations,
+      });
+      // One voice per fleet: the events are the same wherever they are read.
+      const following = options.roles.includes("orchestrator")
+        ? followEvents({ redisUrl, fleet: config.fleet, stream: "fleet", from: "$" }, ({ event }) =>
+            logEvent(log, event),
+          )
+        : null;
+      log.info(
+        { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
+        "started",
+      );
+      output.data({ process: fleet.processId, roles: options.roles }, () => [fleet.processId]);
+
+      const signal = await stopSignal();
+      log.info(
+        { signal, graceMs: config.durations.graceMs },
+        "stopping: no new call starts, calls in flight may answer",
+      );
+      await fleet.stop();
+      await following?.stop();
+      log.info("stopped");
+    });
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
+  });
+}
+
+function roles(text: string): StartOptions["roles"] {
+  const names = text.split(",").map((name) => name.trim());
+  const known = ROLE_NAMES.filter((role) => names.includes(role));
+  if (known.length === 0 || names.some((name) => !(ROLE_NAMES as readonly string[]).includes(name))) {
+    throw new InvalidArgumentError(`Expected one or more of ${ROLE_NAMES.join(", ")}, separated by commas.`);
+  }
+  return known;
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 256)
+    throw new InvalidArgumentError("Expected a whole number from 1 to 256.");
+  return number;
+}

@@ -1,0 +1,107 @@
+/** What a command needs of the configuration: report types that passed the lint, models with prices, a store. */
+import type { Redis } from "ioredis";
+import type { Config } from "../config.ts";
+import { FleetError } from "../domain/fleet-error.ts";
+import { modelsOf, type Models } from "../llm/models.ts";
+import { loadPriceFile, NO_OVERRIDES, SIMULATED_MODELS } from "../llm/prices.ts";
+import { lintRegistry, type LintProblem } from "../report-types/lint.ts";
+import { loadReportTypes, type Registry } from "../report-types/registry.ts";
+import { Queues } from "../store/queues.ts";
+import { connectForCommand, openStore, type Store } from "../store/redis.ts";
+import type { Counter } from "../producer/submit-report.ts";
+
+export function requireRedisUrl(config: Config): string {
+  if (config.redisUrl !== null) return config.redisUrl;
+  throw new FleetError(
+    "redis_unreachable",
+    "REDIS_URL is not set. Point it at your fleet's Redis, for example REDIS_URL=redis://127.0.0.1:6379.",
+  );
+}
+
+/** The models of the configured provider. */
+export function configuredModels(config: Config): Models {
+  const { apiKey, baseUrl, model, responseFormat, stream } = config.openai;
+  if (apiKey === null || model === null) {
+    const missing = [apiKey === null ? "OPENAI_API_KEY" : "", model === null ? "OPENAI_MODEL" : ""].filter(
+      (name) => name !== "",
+    );
+    throw new FleetError(
+      "usage",
+      `The worker role needs a provider: set ${missing.join(" and ")}, or start it with --roles orchestrator.`,
+    );
+  }
+  return modelsFor(config, { baseUrl, apiKey, model, responseFormat, stream });
+}
+
+/** The models of a simulated provider; they cost nothing whatever the environment holds. */
+export function simulatedModels(config: Config, baseUrl: string): Models {
+  return modelsFor(config, {
+    baseUrl,
+    apiKey: "simulated",
+    model: SIMULATED_MODELS[0] ?? "simulated-writer",
+    responseFormat: "auto",
+    stream: false,
+  });
+}
+
+function modelsFor(
+  config: Config,
+  provider: Omit<Parameters<typeof modelsOf>[0], "timeouts" | "prices">,
+): Models {
+  const { callConnectMs, callIdleMs, callTotalMs } = config.durations;
+  return modelsOf({
+    ...provider,
+    timeouts: { connectMs: callConnectMs, idleMs: callIdleMs, totalMs: callTotalMs },
+    prices: config.prices === null ? NO_OVERRIDES : loadPriceFile(config.prices),
+  });
+}
+
+/** The report types, checked; a broken one refuses to start. Without models, prices are the worker role's business. */
+export async function configuredTypes(
+  config: Config,
+  models: Models | null,
+): Promise<{ types: Registry; warnings: LintProblem[] }> {
+  const types = await loadReportTypes(config.reportTypes, process.cwd());
+  const warnings = lintRegistry(types, {
+    priceKnown: (model) => models === null || models.priceKnown(model),
+  });
+  return { types, warnings };
+}
+
+/** A store for one command, closed again whatever happens. An unreachable Redis is one sentence within seconds. */
+export async function withStore<T>(config: Config, work: (store: Store) => Promise<T>): Promise<T> {
+  const url = requireRedisUrl(config);
+  const redis = connectForCommand(url);
+  try {
+    await reach(redis, url);
+    return await work(openStore(redis, config.fleet));
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** A store and queues, for commands that order something. */
+export async function withCounter<T>(config: Config, work: (counter: Counter) => Promise<T>): Promise<T> {
+  const { types } = await configuredTypes(config, null);
+  return withStore(config, async (store) => {
+    const queues = new Queues(store);
+    try {
+      return await work({ store, queues, types, durations: config.durations });
+    } finally {
+      await queues.close();
+    }
+  });
+}
+
+async function reach(redis: Redis, url: string): Promise<void> {
+  try {
+    await redis.ping();
+  } catch (cause) {
+    const { host } = new URL(url);
+    throw new FleetError(
+      "redis_unreachable",
+      `Redis at ${host} does not answer. Start it, or point REDIS_URL at one that runs.`,
+      { cause },
+    );
+  }
+}

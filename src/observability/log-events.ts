@@ -1,0 +1,34 @@
+/**
+ * The fleet's event stream as log lines. Events hold no source text, prompts or answers, so neither do the lines.
+ */
+import type { Logger } from "pino";
+import type { FleetEvent } from "../domain/events.ts";
+
+export function logEvent(log: Logger, event: FleetEvent): void {
+  const { event: name, ...fields } = event;
+  log[levelOf(event)](fields, name);
+}
+
+function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
+  switch (event.event) {
+    case "call.begun":
+    case "call.accepted":
+    case "call.reused":
+    case "step.completed":
+      return "debug";
+    case "call.unanswered":
+    case "call.rejected":
+    case "repaired":
+      return "warn";
+    case "report.status":
+    case "section.status":
+      return event.status === "needs_review" || event.status === "failed" ? "warn" : "info";
+    case "report.submitted":
+    case "report.planned":
+    case "run.started":
+    case "call.answered":
+    case "verdict":
+    case "credits":
+      return "info";
+  }
+}

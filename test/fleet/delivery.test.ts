@@ -1,0 +1,176 @@
+import { FlowProducer, Queue } from "bullmq";
+import { afterEach, expect, test } from "vitest";
+import {
+  startSimulatedProvider,
+  startTestFleet,
+  waitFor,
+  type TestFleet,
+  type TestFleetSettings,
+} from "../../src/testing.ts";
+import { readLedger } from "../../src/store/credits.ts";
+import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
+import { billedByMark, billedMicros, duplicatesIn } from "../support/ledger.ts";
+import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
+import { aChainedType, aPlannedType, aSteppedType, aTopicType } from "../support/report-types/index.ts";
+
+const open: TestFleet[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((fleet) => fleet.stop()));
+});
+
+async function aFleet(settings: Partial<TestFleetSettings> = {}): Promise<TestFleet> {
+  const fleet = await startTestFleet({
+    redisUrl: testRedisUrl(),
+    fleet: uniqueFleet("delivery"),
+    types: [aTopicType, aChainedType, aPlannedType, aSteppedType],
+    ...settings,
+  });
+  open.push(fleet);
+  await fleet.grant("acme", 100);
+  return fleet;
+}
+
+const ORDER = { account: "acme", source: { topic: "lighthouses" } };
+
+test("a buyer gets the whole report and is charged once, with delivery", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "topic" });
+  expect(await fleet.balance("acme")).toMatchObject({ available: 95, held: 5, committed: 0 });
+
+  const artefact = await fleet.delivered(id);
+  expect(artefact.title).toBe("lighthouses");
+  expect(artefact.sections.map(({ key }) => key)).toEqual(["first", "second"]);
+  expect(artefact.markdown).toContain("## The first part");
+  expect(await fleet.balance("acme")).toEqual({
+    account: "acme",
+    available: 95,
+    held: 0,
+    committed: 5,
+    deposits: 100,
+  });
+  const entries = await readLedger(fleet.store, "acme");
+  expect(entries.map(({ id: nth, verb, credits }) => [nth, verb, credits])).toEqual([
+    [3, "commit", 5],
+    [2, "reserve", 5],
+    [1, "grant", 100],
+  ]);
+});
+
+test("every cent the provider billed is on the report's books, and has an outcome", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "stepped" });
+  await fleet.delivered(id);
+  const spend = await fleet.spend(id);
+  expect(spend.total).toBe(billedMicros(fleet.ledger()));
+  expect(spend).toMatchObject({ pending: 0, wasted: 0, unknown: 0, useful: spend.total });
+  expect((await fleet.read(id)).inFlightMicros).toBe(0);
+});
+
+test("sections that read others are written in later rounds, each once", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "chained" });
+  await fleet.delivered(id);
+  expect(billedByMark(fleet.ledger())).toEqual({
+    "chained/outline/write": 1,
+    "chained/body/write": 1,
+    "chained/summary/write": 1,
+  });
+  const rounds = (await fleet.events(id)).filter(({ event }) => event === "run.started");
+  expect(rounds).toMatchObject([
+    { sections: ["outline"] },
+    { sections: ["body"] },
+    { sections: ["summary"] },
+  ]);
+});
+
+test("Bull Board's flow shows the report with one child a section, in every round", async () => {
+  const fleet = await aFleet({ latency: { firstByteMs: [150, 150], perTokenMs: 0 } });
+  const id = await fleet.submit({ ...ORDER, type: "chained" });
+  const { store } = fleet;
+  const flow = new FlowProducer({ connection: store.redis, prefix: store.keys.queuePrefix });
+  const childrenNow = async () => {
+    const tree = await flow.getFlow({
+      id: reportJobId(id, 1),
+      queueName: REPORTS_QUEUE,
+      prefix: store.keys.queuePrefix,
+    });
+    return (tree?.children ?? []).map(({ job }) => job.name).sort();
+  };
+  for (const expected of [["outline"], ["body", "outline"], ["body", "outline", "summary"]]) {
+    await waitFor(
+      async () => (await childrenNow()).length === expected.length,
+      () => `the flow has not ${expected.length} children`,
+    );
+    expect(await childrenNow()).toEqual(expected);
+  }
+  await fleet.delivered(id);
+  expect(await childrenNow()).toEqual(["body", "outline", "summary"]);
+  await flow.close();
+});
+
+test("a plan made by a model is paid once, as a section, and every planned section is delivered", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "planned" });
+  const artefact = await fleet.delivered(id);
+  const plan = (await fleet.read(id)).plan ?? [];
+  expect(plan[0]?.key).toBe("plan");
+  expect(artefact.sections.map(({ key }) => key)).toEqual(plan.slice(1).map(({ key }) => key));
+  expect(duplicatesIn(fleet.ledger())).toBe(0);
+  expect(fleet.ledger()).toHaveLength(plan.length);
+});
+
+test("an orchestrator needs no provider and makes no LLM call, not even to plan", async () => {
+  const fleetName = uniqueFleet("orchestrator");
+  const worker = await aFleet({ fleet: fleetName, roles: ["worker"] });
+  const provider = await startSimulatedProvider({ latency: "none" });
+  const orchestrator = await aFleet({ fleet: fleetName, roles: ["orchestrator"], provider });
+  const id = await orchestrator.submit({ ...ORDER, type: "planned" });
+  await orchestrator.delivered(id);
+  expect(provider.ledger()).toEqual([]);
+  expect(worker.ledger().length).toBeGreaterThan(2);
+  await provider.close();
+});
+
+test("a step is done once, and the call after it sees its result", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "stepped" });
+  await fleet.delivered(id);
+  const names = (await fleet.events(id)).flatMap((event) =>
+    event.event === "step.completed" ? [event.step] : [],
+  );
+  expect(names).toEqual(["count"]);
+  expect(billedByMark(fleet.ledger())).toEqual({ "stepped/body/draft": 1, "stepped/body/polish": 1 });
+});
+
+test("a job that a stranger adds to our queues ends at once and costs nothing", async () => {
+  const fleet = await aFleet();
+  const { store } = fleet;
+  const options = { connection: store.redis, prefix: store.keys.queuePrefix };
+  const parents = new Queue(REPORTS_QUEUE, options);
+  const sections = new Queue(sectionsQueue("topic"), options);
+  const ghost = `rp-${"0".repeat(25)}`;
+  const jobs = [
+    await parents.add("report", { report: ghost, run: 1 }),
+    await sections.add("first", { report: ghost, section: "first", run: 1, round: 1 }),
+  ];
+  for (const job of jobs)
+    await waitFor(
+      async () => (await job.getState()) === "completed",
+      () => "the stranger's job does not end",
+    );
+  expect(fleet.ledger()).toEqual([]);
+  await Promise.all([parents.close(), sections.close()]);
+});
+
+test("ten orders at once are each written once and charged once", async () => {
+  const fleet = await aFleet();
+  const ids = await Promise.all(
+    Array.from({ length: 10 }, (_, n) =>
+      fleet.submit({ account: "acme", type: "topic", source: { topic: `harbour ${n}` } }),
+    ),
+  );
+  for (const id of ids) await fleet.delivered(id);
+  expect(fleet.ledger()).toHaveLength(20);
+  expect(duplicatesIn(fleet.ledger())).toBe(0);
+  expect(await fleet.balance("acme")).toMatchObject({ available: 50, held: 0, committed: 50 });
+});
