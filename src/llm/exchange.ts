@@ -191,7 +191,8 @@ async function readBody(
       chunks.push(chunk);
     }
   } finally {
-    exchange.body = Buffer.concat(chunks);
+    // Nothing in a flood is worth parsing, and parsing it would hold up every other call of this process.
+    exchange.body = size > limits.maxBodyBytes ? Buffer.alloc(0) : Buffer.concat(chunks);
     if (!response.complete) response.destroy();
   }
 }

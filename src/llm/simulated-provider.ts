@@ -176,13 +176,13 @@ export async function startSimulatedProvider(
   const { port } = server.address() as AddressInfo;
 
   async function close(): Promise<void> {
-    if (closing.signal.aborted) return;
-    closing.abort();
+    if (!server.listening) return;
     const closed = once(server, "close");
     server.close();
     server.closeAllConnections();
     await closed;
-    // A generation that was under way is booked before this returns.
+    // Only now, so that a generation under way finds its client gone; it is booked before this returns.
+    closing.abort();
     await Promise.all(open);
   }
 

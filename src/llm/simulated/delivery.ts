@@ -56,10 +56,14 @@ export async function deliver(
   beforeLast: () => void,
 ): Promise<void> {
   if (response.destroyed) return;
+  // Registered before anything is written: a client may leave between a write and the wait for its drain.
+  const gone = new Promise<void>((resolve) => response.once("close", () => resolve()));
   response.writeHead(200, {
     "content-type": type,
     ...(delivery.gzip ? { "content-encoding": "gzip" } : {}),
   });
+  // As providers do, before the first piece; Node would wait for it.
+  response.flushHeaders();
   const gzip = delivery.gzip ? createGzip() : null;
   gzip?.pipe(response);
   const sink = gzip ?? response;
@@ -67,7 +71,7 @@ export async function deliver(
     if (response.destroyed || closing.aborted) return;
     if (delivery.everyMs > 0) await pause(delivery.everyMs);
     if (index === delivery.pieces.length - 1) beforeLast();
-    if (!sink.write(piece)) await Promise.race([once(sink, "drain"), once(response, "close")]);
+    if (!sink.write(piece)) await Promise.race([once(sink, "drain"), gone]);
   }
   if (delivery.end === "end") sink.end();
   // After what was written has left, so that half a body is what arrives.

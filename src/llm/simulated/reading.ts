@@ -207,7 +207,8 @@ function flatten(value: unknown, path: readonly string[], add: (label: string, v
     for (const [name, item] of Object.entries(value)) flatten(item, [...path, name], add);
     return;
   }
-  if (typeof value !== "object") add(path.join(" "), String(value));
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+    add(path.join(" "), String(value));
 }
 
 /** A row of a table: its first word names it, the rest are its values. */
