@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import type { ExitCode } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 
@@ -8,5 +7,3 @@ export interface Terminal {
   /** Sets the exit code of a command that ended without throwing. */
   finish: (code: ExitCode) => void;
 }
-
-export type DeclareCommand = (terminal: Terminal) => Command;

@@ -28,7 +28,7 @@ export function classifyCommand({ output, finish }: Terminal): Command {
         const answer = classifyLine(line, { explain });
         if ("error" in answer) {
           finish(EXIT.usage);
-          const message = String(answer.error);
+          const message = answer.error;
           output.talk(
             output.json
               ? JSON.stringify({ error: { code: "usage", message, line: number } })
