@@ -105,12 +105,22 @@ async function perform(
     exchange.headers = plainHeaders(response);
     await readBody(exchange, limits, response, silence.heard);
   } catch (error) {
-    // oxlint-disable-next-line typescript/no-unnecessary-condition -- assigned by the callbacks above
-    throw ended ?? error;
+    throw ended ?? (exchange.status === null ? error : brokenOff(error));
   } finally {
     silence.stop();
     limits.signal.removeEventListener("abort", abort);
   }
+}
+
+/** Node calls a body that was cut off "aborted", as if somebody here had wanted it. */
+function brokenOff(error: unknown): unknown {
+  const reset = error instanceof Error && "code" in error && error.code === "ECONNRESET";
+  if (!reset) return error;
+  return new ExchangeError(
+    "SocketError",
+    "ECONNRESET",
+    "The connection broke before the response was complete.",
+  );
 }
 
 function ignore(): void {}

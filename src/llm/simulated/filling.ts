@@ -17,6 +17,8 @@ interface Filling {
   random: () => number;
   /** How often each list of phrases was used, so that neighbours differ. */
   used: Map<readonly string[], number>;
+  /** Where the lists of items begin: the fields of one item take the phrases that belong together. */
+  offset: number;
 }
 
 const MAX_DEPTH = 12;
@@ -25,7 +27,13 @@ const USUAL_ITEMS = 3;
 export function fillSchema(schema: Schema, assignment: Assignment): unknown {
   const { reading, seed } = assignment;
   const random = seededRandom(`${seed}/${reading.subject}/${JSON.stringify(schema)}`);
-  return fill(schema, [], { assignment, root: schema, random, used: new Map() });
+  return fill(schema, [], {
+    assignment,
+    root: schema,
+    random,
+    used: new Map(),
+    offset: Math.floor(random() * 5),
+  });
 }
 
 function fill(given: Schema, path: readonly string[], filling: Filling): unknown {
@@ -101,9 +109,8 @@ function typeOf(schema: Schema): string {
   return "string";
 }
 
-/** The middle of a scale is the most believable answer: severities and priorities are listed in order. */
 function fromEnum(values: readonly unknown[], { random }: Filling): unknown {
-  return values[Math.min(values.length - 1, Math.floor((values.length * (1 + random())) / 3))];
+  return values[Math.floor(values.length * random())];
 }
 
 function fillObject(schema: Schema, path: readonly string[], filling: Filling): Schema {
@@ -256,15 +263,16 @@ function namedText(path: readonly string[], description: unknown, filling: Filli
   }
   if (/^(?:title|heading|headline|topic|subject|label)$/.test(name)) return headingOf(indexIn(path), filling);
   if (/^(?:name|package|dependency|component)s?$/.test(name)) return nameOf(filling);
-  if (/risk|threat|exposure|concern|finding|weak|issue|problem/.test(name))
-    return next(RISKS[about], filling);
+  if (/risk|threat|exposure|concern|finding|weak|issue|problem|reason|rationale|why|because/.test(name))
+    return inOrder(RISKS[about], path, filling);
   if (/recommend|action|step|mitigation|remedy|measure|advice|todo|next/.test(name))
-    return next(RECOMMENDATIONS[about], filling);
+    return inOrder(RECOMMENDATIONS[about], path, filling);
+  if (/assessment|approach|strategy|verdict|outlook|explanation/.test(name)) return paragraph(filling);
   if (/text|body|markdown|content|prose|overview|analysis|narrative|section|report|article|draft/.test(name))
     return writeText(assignment);
   if (/summary|abstract|conclusion|headline_message/.test(name))
     return `${anySentence(filling)} ${next(RECOMMENDATIONS[about], filling)}`;
-  if (typeof description === "string" && /short|one word|few words/i.test(description))
+  if (typeof description === "string" && /one word|few words/i.test(description))
     return headingOf(null, filling);
   return anySentence(filling);
 }
@@ -287,6 +295,22 @@ function nameOf(filling: Filling): string {
   const { facts, subject } = filling.assignment.reading;
   const names = facts.map((fact) => fact.label).filter((label) => /^@?[a-z0-9][\w./-]*$/.test(label));
   return names[Math.floor(filling.random() * names.length)] ?? subject;
+}
+
+/** The same phrase for the same item, whichever of its fields asks. */
+function inOrder(phrases: readonly string[], path: readonly string[], filling: Filling): string {
+  const index = indexIn(path);
+  if (index === null) return next(phrases, filling);
+  return sentence(
+    phrases[(filling.offset + index) % phrases.length] ?? "",
+    filling.assignment.reading.subject,
+  );
+}
+
+function paragraph({ assignment }: Filling): string {
+  const { theme, subject } = assignment.reading;
+  const sentences = PARTS[theme][0]?.sentences ?? [];
+  return sentences.map((text) => sentence(text, subject)).join(" ");
 }
 
 function anySentence(filling: Filling): string {

@@ -270,17 +270,20 @@ export const RECOMMENDATIONS: Readonly<Record<"general" | "packages", readonly s
   ],
 };
 
+/** In the order of the recommendations: each one is what its neighbour there is the remedy for. */
 export const RISKS: Readonly<Record<"general" | "packages", readonly string[]>> = {
   general: [
+    "Success is claimed by volume, because nobody wrote down what was to become better.",
     "The first version works, nobody maintains it, and trust drains away.",
     "The way back is lost long before anybody notices that it might be needed.",
+    "The people who ran the pilot judge it, and see what they hoped for.",
     "The people who know the process best have no time for the change.",
-    "Success is claimed by volume, because no measure of harm was agreed on.",
   ],
   packages: [
     "An install script runs with the rights of the machine that builds the product.",
     "A deprecated package stays because it works, and has nobody to fix its next flaw.",
-    "A package without an integrity hash could change without being noticed.",
     "Two versions of one package meet at run time and do not recognise each other's types.",
+    "A licence that nobody agreed to arrives with an update and is found in an audit.",
+    "A package without an integrity hash could change without being noticed.",
   ],
 };

@@ -22,6 +22,8 @@ export interface Reading {
   audience: string | null;
   /** How many words were asked for; null where nothing was said. */
   words: number | null;
+  /** The level that headings were asked to begin with. */
+  headingLevel: number;
   facts: readonly Fact[];
   /** The text under review, where the prompt marks it. */
   draft: string | null;
@@ -48,6 +50,7 @@ export function readPrompt(messages: readonly Message[], criticIsAsked: boolean)
     subject: subjectOf(order),
     audience: labelled(order, /^(?:[-*]\s*)?(?:\*\*)?(?:audience|readers?)(?:\*\*)?\s*:\s*(.{2,120})$/im),
     words: wordsOf(order),
+    headingLevel: headingLevelOf(instructions),
     facts: factsOf(order),
     draft,
     revisions: ADDED_BY_REVISION.filter((part) => prompt.includes(`## ${part.heading}`)).length,
@@ -83,6 +86,10 @@ const THEMES: readonly [Theme, RegExp][] = [
 /** Only a prompt about software packages has a theme; the one that is named most often wins. */
 function themeOf(instructions: string): Theme {
   if (!/dependenc|packages?\b|lockfile|package-lock/.test(instructions)) return "general";
+  // The section's own title says it best, where the prompt gives one.
+  const title = /^section:\s*(.+)$/m.exec(instructions)?.[1] ?? "";
+  const named = THEMES.find(([, words]) => title.search(words) >= 0);
+  if (named !== undefined) return named[0];
   let best: { theme: Theme; score: number } = { theme: "inventory", score: 0 };
   for (const [theme, words] of THEMES) {
     // Packages are spoken of in every section, so the word decides only where no other does.
@@ -129,15 +136,27 @@ function wordsOf(prompt: string): number | null {
   return Number.isFinite(mean) && mean >= 10 ? Math.min(mean, 6_000) : null;
 }
 
+const USUAL_HEADING_LEVEL = 2;
+
+function headingLevelOf(instructions: string): number {
+  const found = /\bheadings?\b[^.\n]{0,40}\blevel (\d)|\blevel[- ](\d) headings?/.exec(instructions);
+  const level = Number(found?.[1] ?? found?.[2] ?? USUAL_HEADING_LEVEL);
+  return level >= 1 && level <= 6 ? level : USUAL_HEADING_LEVEL;
+}
+
 /** Labels that tell the writer what to do; they are no facts of the subject. */
 const NOT_A_FACT =
   /^(?:topic|subject|project|section|chapter|title|audience|readers?|words?|length|format|tone|style|language|role|task|note|rules?|instructions?|example|draft|text|feedback|critique|score|summary|output|answer|strengths?|improvements?|json schema|schema|facts?|source|report|your task|prompt|version|https?|type|properties|required|description)$/i;
+
+/** "Draw up the plan: which work first" has the shape of a fact, and is what the writer is to do. */
+const REQUEST =
+  /^(?:write|draw up|explain|describe|give|list|name|answer|use|say|state|sum up|summari[sz]e|review|plan|take|add|read|score|keep|open|close|make|be|do not|don't|return|respond|include|avoid|consider|you|figures|json)\b/i;
 
 function factsOf(prompt: string): Fact[] {
   const facts = new Map<string, Fact>();
   function add(label: string, value: string): void {
     const fact = { label: humanLabel(label), value: plainText(value).replace(/[\s.;,]+$/, "") };
-    if (facts.size >= MAX_FACTS || NOT_A_FACT.test(fact.label)) return;
+    if (facts.size >= MAX_FACTS || NOT_A_FACT.test(fact.label) || REQUEST.test(fact.label)) return;
     if (fact.label.length < 2 || fact.label.length > 70 || fact.value.length === 0 || fact.value.length > 180)
       return;
     const key = fact.label.toLowerCase();

@@ -53,7 +53,7 @@ function writeDraft({ reading, seed, maxWords }: Assignment): string {
   for (const [index, part] of PARTS[reading.theme].entries()) {
     const room = target - words;
     if (index > 0 && room < 40) break;
-    const block = writePart(part, facts.splice(0, FACTS_PER_PART), reading.subject, room);
+    const block = writePart(part, facts.splice(0, FACTS_PER_PART), reading, room);
     blocks.push(block);
     words += wordCount(block);
   }
@@ -63,7 +63,7 @@ function writeDraft({ reading, seed, maxWords }: Assignment): string {
 /** A revised text opens with its conclusion and has one part more than the draft it came from. */
 function writeRevision({ reading, seed, maxWords }: Assignment): string {
   const added = ADDED_BY_REVISION[Math.min(reading.revisions, ADDED_BY_REVISION.length - 1)];
-  const addition = added === undefined ? "" : writePart(added, [], reading.subject, Infinity);
+  const addition = added === undefined ? "" : writePart(added, [], reading, Infinity);
   const random = seededRandom(`${seed}/${reading.theme}/${reading.subject}/revision`);
   const opening = sentence(pick(REVISED_OPENINGS, random), reading.subject);
   const room = Math.max(60, maxWords - wordCount(addition) - wordCount(opening));
@@ -115,16 +115,16 @@ function keySentences(text: string): string[] {
   return [...new Set(chosen.filter((found) => found !== undefined))];
 }
 
-function writePart(part: Part, facts: readonly Fact[], subject: string, room: number): string {
+function writePart(part: Part, facts: readonly Fact[], reading: Reading, room: number): string {
   const chosen: string[] = [];
   let words = 0;
   for (const text of part.sentences) {
     words += wordCount(text);
     if (chosen.length > 0 && words > room) break;
-    chosen.push(sentence(text, subject));
+    chosen.push(sentence(text, reading.subject));
   }
   const figures = facts.length === 0 ? [] : [facts.map(factBullet).join("\n")];
-  return [`## ${part.heading}`, ...figures, chosen.join(" ")].join("\n\n");
+  return [`${"#".repeat(reading.headingLevel)} ${part.heading}`, ...figures, chosen.join(" ")].join("\n\n");
 }
 
 function factBullet(fact: Fact): string {
