@@ -11,7 +11,7 @@ import type { Evidence } from "../domain/evidence.ts";
 import type { Failure } from "../domain/failure.ts";
 import { COMPLETION_RULES } from "./completion-rules.ts";
 import { namedCooldownMs } from "./cooldown.ts";
-import { CONFIG_RULES, judgeOwnCode, OWN_MISTAKE_RULE } from "./domain-rules.ts";
+import { CONFIG_RULES, judgeOwnCode, OWN_MISTAKE_RULE, OWN_OUTPUT_RULE } from "./domain-rules.ts";
 import { FAILURE_CODES } from "./failure-codes.ts";
 import type { FailureCode } from "./failure-codes.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -56,7 +56,11 @@ function judge(reading: Reading): Judgement {
       return isSilent(reading) ? UNCLASSIFIED : (judgeOwnCode(reading) ?? judgeSource(reading));
     case "config":
       if (isSilent(reading)) return UNCLASSIFIED;
-      return workflowOnly(judgeOwnCode(reading)) ?? firstRule(CONFIG_RULES, reading) ?? UNCLASSIFIED;
+      return (
+        workflowOnly(judgeOwnCode(reading)) ??
+        firstRule([OWN_OUTPUT_RULE, ...CONFIG_RULES], reading) ??
+        UNCLASSIFIED
+      );
     case "parse":
       return judgeParse(reading);
     case "generate":
@@ -95,15 +99,13 @@ function judgeGenerate(reading: Reading): Judgement {
   );
 }
 
-/** Only the network surface: our own checks throw errors too, and theirs are judged by their words. */
+/** Codes are told apart before words: the message of a SyntaxError quotes a body that may say anything. */
 function judgeConnection(reading: Reading): Judgement | null {
-  if (
-    isCertificateTrouble(reading) ||
-    isAddressTrouble(reading) ||
-    reading.chain.some(({ code }) => /^(?:E[A-Z_]{3,}|UND_ERR_\w+|ERR_\w+|HPE_\w+)$/.test(code))
-  )
-    return firstRule(NETWORK_RULES, reading);
-  return null;
+  const coded = reading.chain.some(({ code }) => /^(?:E[A-Z_]{3,}|UND_ERR_\w+|ERR_\w+|HPE_\w+)$/.test(code));
+  const brokenBody = reading.surface !== "domain" && reading.chain.some(({ name }) => name === "SyntaxError");
+  return coded || brokenBody || isCertificateTrouble(reading) || isAddressTrouble(reading)
+    ? firstRule(NETWORK_RULES, reading)
+    : null;
 }
 
 const OWN_STORE_CODES = {

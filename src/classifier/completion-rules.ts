@@ -57,7 +57,7 @@ export const COMPLETION_RULES: readonly Rule[] = [
   { name: "stream-without-end", code: "response_cut", when: (reading) => answer(reading, (facts) => (facts.streamed || reading.stream) && facts.shape === "answer" && facts.finishReason === null) },
   { name: "body-cut", code: "response_cut", when: (reading) => answer(reading, (facts) => facts.shape === "cut_body") },
   // A success status and not one byte: the connection ended between headers and body.
-  { name: "empty-body", code: "response_cut", when: (reading) => reading.surface !== "completion" && answer(reading, (facts) => facts.shape === "nothing") && hasSuccess(reading) },
+  { name: "empty-body", code: "response_cut", when: (reading) => reading.succeeded && answer(reading, (facts) => facts.shape === "nothing") },
   { name: "empty-content", code: "empty_answer", when: (reading) => answer(reading, (facts) => facts.shape === "answer" && facts.content.trim() === "") },
   { name: "ended-without-reason", code: "response_cut", when: (reading) => answer(reading, (facts) => facts.shape === "answer" && facts.finishReason === null) },
   { name: "refusal-in-words", code: "refused", when: (reading) => answer(reading, (facts) => facts.shape === "answer" && readsAsRefusal(facts.content)) },
@@ -65,8 +65,3 @@ export const COMPLETION_RULES: readonly Rule[] = [
   // {"status": "ok"}: some other service lives at this address
   { name: "not-a-completion", code: "endpoint_wrong", when: (reading) => answer(reading, (facts) => facts.shape === "foreign" && reading.layers.length === 0) },
 ];
-
-/** `completion` is only read where the status was a success, so any headers or facts of a response mean one. */
-function hasSuccess(reading: Reading): boolean {
-  return reading.surface === "http" && reading.status === null && reading.chain.length === 0;
-}

@@ -12,6 +12,9 @@ const OWN_CODES: Readonly<Record<string, FailureCode>> = {
   invalid_type: "deployment_broken",
   invalid_plan: "deployment_broken",
   prepare_failed: "type_code_failed",
+  section_unknown: "deployment_broken",
+  no_progress: "type_code_failed",
+  source_unreadable: "source_invalid",
   invalid_source: "source_invalid",
   not_found: "source_missing",
   unknown_price: "configuration_invalid",
@@ -39,6 +42,16 @@ export const CONFIG_RULES: readonly Rule[] = [
   { name: "config-files", code: "deployment_broken", when: (reading) => reading.chain.some((link) => /ENOENT|MODULE_NOT_FOUND|ERR_PACKAGE|ERR_UNKNOWN_FILE|ERR_UNSUPPORTED|EACCES|EISDIR|ENOTDIR/.test(link.code) || /SyntaxError|TypeError|ReferenceError/.test(link.name)) || mentions(reading, /template|cannot find (?:module|package)|no such file/) },
   { name: "config-otherwise", code: "configuration_invalid", when: () => true },
 ];
+
+/** What `write` returned did not pass the section's own output: the type's code, found where configuration is. */
+export const OWN_OUTPUT_RULE: Rule = {
+  name: "type-output-wrong",
+  code: "type_code_failed",
+  when: ({ domain }) =>
+    /^(?:schema_mismatch|truncated|unfinished|text_too_short|unclosed_fence|json_wrapper)$/.test(
+      domain?.code ?? "",
+    ),
+};
 
 /** Code of a report type that throws makes the same mistake on the same source. */
 export const OWN_MISTAKE_RULE: Rule = {

@@ -74,6 +74,13 @@ const QUOTE_ENDS: Readonly<Record<string, string>> = {
   "«": "»",
 };
 
+const LITERALS: ReadonlyMap<string, boolean | null> = new Map([
+  ["true", true],
+  ["false", false],
+  ["null", null],
+  ["none", null],
+]);
+
 const SPACE = /[\s\uFEFF\u200B]*/y;
 const WORD = /[A-Za-z_$][\w$-]*/y;
 const NUMBER = /[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?/y;
@@ -353,7 +360,7 @@ class LooseReader {
   #literal(schema: ReadSchema): boolean | null {
     WORD.lastIndex = this.#at;
     const word = WORD.exec(this.#text)?.[0] ?? "";
-    const known = { true: true, false: false, null: null, none: null }[word.toLowerCase()];
+    const known = LITERALS.get(word.toLowerCase());
     if (known !== undefined) {
       if (word !== String(known)) this.#repairs.add("literal");
       this.#at += word.length;

@@ -74,6 +74,8 @@ const TOO_LARGE_TEXT = [
   /\breduce (?:the |your )?(?:length|size|number|message|prompt|input|context)/,
   // TGI: "`inputs` tokens + `max_new_tokens` must be <= 65537"; LM Studio: "n_keep: 13055>= n_ctx: 4096"
   /inputs?`? tokens ?\+ ?`?max_new_tokens|\bn_keep\b|\bn_ctx\b|tokens to keep from the initial prompt/,
+  // TGI: "`inputs` must have less than 4096 tokens"
+  /(?:inputs?|prompt|messages)`? (?:must|can|may|should)(?:not)? (?:have|contain|exceed|be)[^.\n]{0,40}(?:less|fewer|at most|shorter|up to|exceed|\d tokens)/,
   // DashScope: "Range of input length should be [1, 30720]"
   /range of input length should be|input length should be|(?:request|payload|content|body|entity)(?: entity)? too large|maximum allowed (?:number of )?(?:bytes|size|payload)|provide a shorter (?:input|prompt)/,
 ];
@@ -89,10 +91,7 @@ function isTooLarge(layer: Layer): boolean {
 }
 
 function waits(layer: Layer): boolean {
-  return (
-    waitInSentence(layer.text) !== null ||
-    says(layer, /please wait|slow down|rate limit (?:reached|exceeded)/)
-  );
+  return waitInSentence(layer.text) !== null || says(layer, /please wait|slow down|rate[- ]limit/);
 }
 
 const NO_MONEY_LABEL =
@@ -158,7 +157,7 @@ function mayBeServerFault(reading: Reading): boolean {
     reading.status === null ||
     reading.status < 400 ||
     reading.status >= 500 ||
-    [408, 409, 424, 425, 429].includes(reading.status)
+    [408, 409, 424, 425, 429, 498].includes(reading.status)
   );
 }
 
@@ -193,7 +192,7 @@ export const PROVIDER_RULES: readonly LayerRule[] = [
   // OpenAI: "Invalid schema for response_format"; "'messages' must contain the word 'json'"
   { name: "our-schema-invalid", code: "schema_invalid", when: (layer, reading) => isConfiguration(reading) && (/response_format|json_schema|responseschema|response_schema|output_config|guided_json/.test(layer.param) || says(layer, /invalid (?:json )?schema|schema[^.\n]{0,80}(?:invalid|not supported|unsupported|too (?:complex|deep|large|many)|not allowed|is required|must)|(?:invalid|unsupported|unknown)[^.\n]{0,60}(?:schema|response_format)|response_?format[^.\n]{0,80}(?:invalid|not support|unsupported|unavailable|must|does not)|must contain the word 'json'|json_schema|grammar (?:is |could not|failed|error)/)) },
   // Anthropic: "Output blocked by content filtering policy"; DashScope: "Output data may contain inappropriate content."
-  { name: "output-blocked", code: "output_filtered", when: (layer) => !says(layer, /due to the prompt|prompt triggering|input (?:data|text)/) && says(layer, /\b(?:output|completion|generated (?:content|text|output|response)|generation|model response|response)\b[^.\n]{0,40}\b(?:blocked|filtered|flagged|censored|stopped by)\b|\boutput (?:data|text|content)\b[^.\n]{0,40}(?:inappropriate|sensitive|unsafe)|(?:blocked|filtered|flagged) the (?:output|response|completion)/) },
+  { name: "output-blocked", code: "output_filtered", when: (layer) => !says(layer, /due to the prompt|prompt triggering|input (?:data|text)/) && says(layer, /\b(?:output|completion|generated (?:content|text|output|response)|generation|model response|response)\b[^.\n]{0,40}\b(?:blocked|filtered|flagged|censored|stopped by)\b|\boutput (?:data|text|content)\b[^.\n]{0,40}(?:inappropriate|sensitive|unsafe)|(?:blocked|filtered|flagged) (?:the )?(?:output|response|completion)/) },
   // xAI: "account … has been suspended"; Anthropic: "This organization has been disabled."
   { name: "account-disabled", code: "account_disabled", when: (layer) => either(layer, /account_(?:deactivated|disabled|suspended|inactive)|user_deactivated|(?:account|organi[sz]ation|project|workspace|team|user)\b[^.\n]{0,60}\b(?:has been |have been |is |was |been )(?:currently )?(?:deactivated|disabled|suspended|terminated|banned|blocked|deleted|archived)/) },
   // OpenAI invalid_prompt, Azure content_filter, OpenRouter 403 metadata.reasons, DeepSeek "Content Exists Risk"
@@ -203,7 +202,7 @@ export const PROVIDER_RULES: readonly LayerRule[] = [
   // openai client: "Missing credentials. Please pass an `apiKey`"; OpenRouter: "No auth credentials found"
   { name: "key-missing", code: "key_missing", when: (layer, reading) => isConfiguration(reading) && either(layer, /missing credentials|no (?:auth(?:entication)? )?credentials|(?:api[-_ ]?key|authorization(?: header)?|token|credentials)\b[^.\n]{0,30}\b(?:is |was |are )?(?:missing|required|not (?:provided|set|found|configured))|(?:did(?:n't| not) provide|missing|no|without) (?:an? |the |your )?(?:api[-_ ]?key|authorization|bearer|x-api-key)|could not (?:load|resolve|find) (?:the )?(?:default )?(?:credentials|authentication)|unable to locate credentials/) },
   // OpenAI invalid_api_key, Anthropic "invalid x-api-key", Gemini API_KEY_INVALID (a 400), AWS UnrecognizedClientException
-  { name: "key-invalid", code: "key_invalid", when: (layer, reading) => isConfiguration(reading) && either(layer, /invalid_api_key|api_key_invalid|apikeyinvalid|authentication_?error|authenticationerror|unauthenticated|unrecognizedclient|invalidsignature|signaturedoesnotmatch|expired_?token|invalid_(?:token|authentication|credentials)|(?:incorrect|invalid|wrong|bad|expired|revoked|unknown|malformed|disabled) (?:or \w+ )?(?:x-)?(?:api[-_ ]?key|access token|auth(?:entication|orization)?(?: token| header)?|bearer|credentials?|security token|subscription key)|(?:api[-_ ]?key|access token|security token|token|credentials?)\b[^.\n]{0,40}\b(?:invalid|incorrect|expired|revoked|not valid|not found|disabled|rejected|not accepted)|\bunauthorized\b|authentication (?:failed|fails|error)/) },
+  { name: "key-invalid", code: "key_invalid", when: (layer, reading) => isConfiguration(reading) && either(layer, /invalid_api_key|api_key_invalid|apikeyinvalid|authentication_?error|authenticationerror|unauthenticated|unrecognizedclient|invalidsignature|signaturedoesnotmatch|expired_?token|invalid_(?:token|authentication|credentials)|(?:invalid|expired|incorrect|revoked) (?:\w+ ){0,2}token\b|(?:incorrect|invalid|wrong|bad|expired|revoked|unknown|malformed|disabled) (?:or \w+ )?(?:x-)?(?:api[-_ ]?key|access token|auth(?:entication|orization)?(?: token| header)?|bearer|credentials?|security token|subscription key)|(?:api[-_ ]?key|(?:access|api|auth|bearer|security|server|session|user|this) token|credentials?)\b[^.\n]{0,40}\b(?:invalid|incorrect|expired|revoked|not valid|not found|disabled|rejected|not accepted)|\bunauthorized\b|authentication (?:failed|fails|error)/) },
   // OpenAI model_not_found (403, 404), Azure DeploymentNotFound, Groq model_decommissioned, Bedrock on-demand (400)
   { name: "model-unavailable", code: "model_unavailable", when: (layer, reading) => isConfiguration(reading) && either(layer, /model_?not_?(?:found|exist|available|supported|active)|model_decommissioned|model_deprecated|deploymentnotfound|unknown_model|invalid_model|(?:model|deployment|engine|inference profile)s?\b(?!'s maximum)(?:[^.\n]|\.\S){0,100}\b(?:does not exist|doesn'?t exist|not exist|not found|is not available|not be found|has been (?:decommissioned|deprecated|removed|retired)|is (?:deprecated|retired|no longer|not (?:a valid|supported|found|enabled|accessible|ready to serve))|no longer (?:supported|available)|identifier is invalid|isn[’']?t supported|not loaded|try pulling)|(?:no such|unknown|invalid|unsupported|unrecognized) (?:model|deployment)|(?:invalid|not a valid) model|(?:does not|doesn'?t|don'?t|do not|no) (?:have )?access to (?:the )?(?:model|project|deployment|this model)|(?:does not|doesn'?t) support (?:chat|completions?|generation|generatecontent)|models?\/[^\s]{1,100} is not found|no (?:models? loaded|endpoints found)/) },
   // LM Studio answers 200: "Unexpected endpoint or method. (POST /chat/completions)"

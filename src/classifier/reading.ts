@@ -30,6 +30,8 @@ export interface Reading {
   chain: readonly ErrorLink[];
   /** The body was a web page. */
   page: boolean;
+  /** A response arrived and its status was a success. */
+  succeeded: boolean;
   /** What came with a success status, or null where none did. */
   completion: CompletionFacts | null;
   text: string | null;
@@ -75,6 +77,7 @@ export function readEvidence(given: unknown): Reading {
     layers,
     chain,
     page,
+    succeeded: httpStatus !== null && succeeded,
     completion,
     text: typeof evidence["text"] === "string" ? evidence["text"] : null,
     schemaHint: evidence["schemaHint"],

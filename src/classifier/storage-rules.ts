@@ -26,6 +26,8 @@ const STORAGE_CODES = {
 const MISTAKE = /^(?:TypeError|ReferenceError|RangeError|SyntaxError|AssertionError|ZodError)$/;
 
 export function judgeStorage(reading: Reading): Judgement {
+  if (/^(?:assembly|format)_failed$/.test(reading.domain?.code ?? ""))
+    return { rule: "storage-assembly", code: "format_failed", retryable: false };
   const trouble = storeTrouble(reading);
   if (trouble !== null) return { rule: `storage-${trouble.replaceAll("_", "-")}`, ...STORAGE_CODES[trouble] };
   if (reading.chain.some((link) => MISTAKE.test(link.name) && link.code === ""))
