@@ -41,13 +41,13 @@ local function settle(report_key, section_key, calls_key, events, fleet_events, 
         micros = 0
       end
       if verdict == 'rejected' then
-        redis.call('HINCRBY', report_key, 'spend.pending', -micros)
+        redis.call('HINCRBY', report_key, 'spend.pending', minus(micros))
         redis.call('HINCRBY', report_key, 'spend.wasted', micros)
         local prints = redis.call('HGET', section_key, 'prints') or ''
         redis.call('HSET', section_key, 'prints', prints .. ' ' .. print)
       else
         if state == 'rejected' then
-          redis.call('HINCRBY', report_key, 'spend.wasted', -micros)
+          redis.call('HINCRBY', report_key, 'spend.wasted', minus(micros))
           redis.call('HINCRBY', report_key, 'spend.pending', micros)
         end
         -- Remembered here, booked as an outcome of its own when the report is delivered.
@@ -102,7 +102,7 @@ if spent + estimate > tonumber(r[4]) then return {'over_budget', tostring(spent)
 
 if open_estimate then
   redis.call('HSET', KEYS[4], open_id, 'unknown|' .. open_estimate .. '|' .. open_estimate .. '|' .. take_key)
-  redis.call('HINCRBY', KEYS[1], 'spend.in_flight', -open_estimate)
+  redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(open_estimate))
   redis.call('HINCRBY', KEYS[1], 'spend.unknown', open_estimate)
   emit(KEYS[6], KEYS[7], ARGV[7])
 end
@@ -125,8 +125,8 @@ if state == 'answered' then return {'recorded'} end
 local take_key = ARGV[2] .. '#' .. ARGV[3]
 if state == 'duplicate' then return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''} end
 local micros = ARGV[4]
-if state == 'open' then redis.call('HINCRBY', KEYS[1], 'spend.in_flight', -estimate) end
-if state == 'unknown' then redis.call('HINCRBY', KEYS[1], 'spend.unknown', -estimate) end
+if state == 'open' then redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(estimate)) end
+if state == 'unknown' then redis.call('HINCRBY', KEYS[1], 'spend.unknown', minus(estimate)) end
 
 local n, take_state = string.match(redis.call('HGET', KEYS[2], ARGV[2]) or '', '^(%d+):(%a+):')
 local wanted = n == ARGV[3] and take_state == 'open' and redis.call('HEXISTS', KEYS[2], take_key) == 0
@@ -152,7 +152,7 @@ local row = redis.call('HGET', KEYS[2], ARGV[1])
 if not row then return 'erased' end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state ~= 'open' then return 'concluded' end
-redis.call('HINCRBY', KEYS[1], 'spend.in_flight', -estimate)
+redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(estimate))
 local billed = '0'
 if ARGV[2] == 'unknown' then
   billed = estimate

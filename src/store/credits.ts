@@ -13,9 +13,9 @@ import { run, startingScript } from "./script.ts";
 export const LEDGER_LUA = `
 local function move_credits(account_key, ledger_key, verb, credits, from, to, reference, report, at)
   local id = redis.call('HINCRBY', account_key, 'entries', 1)
-  if from ~= '' then redis.call('HINCRBY', account_key, from, -credits) else redis.call('HINCRBY', account_key, 'deposits', credits) end
-  redis.call('HINCRBY', account_key, to, credits)
-  redis.call('XADD', ledger_key, id .. '-0', 'verb', verb, 'credits', credits, 'reference', reference, 'report', report, 'at', at)
+  if from ~= '' then redis.call('HINCRBY', account_key, from, minus(credits)) else redis.call('HINCRBY', account_key, 'deposits', plus(credits)) end
+  redis.call('HINCRBY', account_key, to, plus(credits))
+  redis.call('XADD', ledger_key, id .. '-0', 'verb', verb, 'credits', plus(credits), 'reference', reference, 'report', report, 'at', at)
   return id
 end
 `;

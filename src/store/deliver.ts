@@ -21,9 +21,9 @@ if hold[1] ~= 'reserved' then return 'no_hold' end
 
 local now = now_ms()
 local pending, repaired = tonumber(r[5] or '0'), tonumber(r[6] or '0')
-redis.call('HINCRBY', KEYS[1], 'spend.useful', pending - repaired)
-redis.call('HINCRBY', KEYS[1], 'spend.repaired', repaired)
-redis.call('HINCRBY', KEYS[1], 'spend.pending', -pending)
+redis.call('HINCRBY', KEYS[1], 'spend.useful', plus(pending - repaired))
+redis.call('HINCRBY', KEYS[1], 'spend.repaired', plus(repaired))
+redis.call('HINCRBY', KEYS[1], 'spend.pending', minus(pending))
 redis.call('HDEL', KEYS[1], 'spend.pending_repaired')
 redis.call('HSET', KEYS[1], 'status', 'completed', 'delivery', 'full', 'artefactHash', ARGV[3], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
 redis.call('HSET', KEYS[5], 'status', 'committed', 'at', now)

@@ -21,6 +21,14 @@ local function now_ms()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
+-- Amounts leave as text: Lua would print 0 negated as "-0" and large numbers with an exponent, and HINCRBY takes neither.
+local function plus(amount)
+  local digits = string.format('%.0f', amount)
+  return digits == '-0' and '0' or digits
+end
+local function minus(amount)
+  return plus(-amount)
+end
 local function emit(stream, fleet_stream, event)
   if event ~= '' then
     redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event)

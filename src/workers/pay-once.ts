@@ -65,7 +65,8 @@ export async function payOnce<T>(
         contract: request.output.kind,
         canAskLonger: longerLimit(question, route) > question.maxOutputTokens,
       },
-      repairs: take - 1,
+      repairsTried: take - 1,
+      judgedBefore: reply.state === "rejected",
     });
     if (reply.state === "open")
       session.settle({ callKey, call, take, verdict: { accepted: false, failure: summaryOf(failure) } });
@@ -144,7 +145,9 @@ async function answerFor(session: Session, wanted: Wanted): Promise<Reply> {
 
   const asked = await llm.ask(route, question, session.control.signal);
   if (asked.outcome === "failed") {
-    const { failure, verdict } = session.judge(asked.evidence);
+    const { failure, verdict } = session.judge(asked.evidence, {
+      unknownBilling: asked.billing === "unknown",
+    });
     await savePatiently(session, () =>
       concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure)),
     );

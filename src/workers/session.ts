@@ -1,6 +1,6 @@
 /** One attempt at one section: what it may do, what it has spent, and what it still has to tell the store. */
 import { classify } from "../classifier/classify.ts";
-import { decide } from "../classifier/decide.ts";
+import { decide, type Decision } from "../classifier/decide.ts";
 import type { ErrorFacts, Evidence } from "../domain/evidence.ts";
 import type { Failure, RetryStrategy, Verdict } from "../domain/failure.ts";
 import type { ModelConfig } from "../domain/call.ts";
@@ -126,21 +126,34 @@ export class Session {
     if (because !== null) this.stopWith({ stop: "hand_on", because });
   }
 
-  judge(
-    evidence: Evidence,
-    more: { answer?: Parameters<typeof decide>[0]["answer"]; repairs?: number } = {},
-  ): { failure: Failure; verdict: Verdict } {
+  /** Classifies what was seen and decides what follows; the only way of the workers to a verdict. */
+  judge(evidence: Evidence, more: JudgedWith = {}): { failure: Failure; verdict: Verdict } {
     const failure = classify(evidence);
+    const { repairsTried, judgedBefore, ...rest } = more;
     const verdict = decide({
+      ...rest,
       failure,
-      attempts: { ...this.claim.attempts, repair: more.repairs ?? this.claim.attempts.repair },
+      attempts: { ...this.claim.attempts, repair: repairsTried ?? this.claim.attempts.repair },
       strategy: this.strategy,
-      seenFingerprints: this.claim.prints,
+      seenFingerprints:
+        judgedBefore === true ? withoutOne(this.claim.prints, failure.fingerprint) : this.claim.prints,
       random: this.workshop.random(),
-      ...(more.answer === undefined ? {} : { answer: more.answer }),
     });
     return { failure, verdict };
   }
+}
+
+/** What else a verdict depends on. */
+interface JudgedWith extends Pick<Decision, "answer" | "unknownBilling"> {
+  /** Repairs of this very call; the section's own count covers all its calls. */
+  repairsTried?: number;
+  /** The answer comes from the store and was rejected already: its fingerprint is not a second occurrence. */
+  judgedBefore?: boolean;
+}
+
+function withoutOne(prints: readonly string[], print: string): string[] {
+  const at = prints.indexOf(print);
+  return at === -1 ? [...prints] : prints.toSpliced(at, 1);
 }
 
 export function summaryOf(failure: Failure): FailureSummary {
