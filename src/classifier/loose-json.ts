@@ -269,6 +269,7 @@ class LooseReader {
     if (opener !== '"') this.#repairs.add("quotes");
     this.#at += 1;
     const parts: string[] = [];
+    let bareQuotes = false;
     let from = this.#at;
     for (;;) {
       const sign = text[this.#at];
@@ -279,6 +280,7 @@ class LooseReader {
       } else if (closers.includes(sign)) {
         if (this.#mayEndString(place)) break;
         this.#repairs.add("inner_quote");
+        bareQuotes = true;
         this.#at += 1;
       } else {
         if (sign < " ") this.#repairs.add("control_character");
@@ -288,6 +290,9 @@ class LooseReader {
     parts.push(text.slice(from, this.#at));
     this.#at += 1;
     const value = parts.join("");
+    // A key and its value inside a string with bare quotes: the string may have ended before them.
+    if (bareQuotes && /["'”]\s{0,20}:\s{0,20}["'“\d{[]/.test(value))
+      throw new Unreadable("a string has several possible ends");
     if (opener === "`" && value.includes("${")) throw new Unreadable("a template is no value");
     return value;
   }

@@ -14,7 +14,7 @@ import type { Layer } from "./unwrap.ts";
 const SHORT_WINDOW =
   /per[-_ ]?(?:minute|second|hour)|perminute|persecond|perhour|\/ ?(?:min(?:ute)?|sec(?:ond)?|hour)\b|\b(?:rpm|tpm|rps|tps|itpm|otpm)\b/;
 const LONG_WINDOW =
-  /per[-_ ]?(?:day|month|week)\b|perday|permonth|\/ ?(?:day|month|week)\b|\b(?:daily|monthly|weekly|rpd|tpd)\b|\bday limit\b/;
+  /per[-_ ]?(?:day|month|week)\b|perday|permonth|\/ ?(?:day|month|week)\b|\b(?:daily|monthly|weekly|rpd|tpd)\b|\bday limit\b|\b(?:today|this (?:week|month))\b/;
 
 function says(layer: Layer, pattern: RegExp): boolean {
   return pattern.test(layer.text);
@@ -72,6 +72,8 @@ const TOO_LARGE_TEXT = [
   /\btoo many (?:input |prompt |total )?tokens\b(?![^\n]{0,80}(?:wait|retry|try again|per (?:minute|second|day)|rate))/,
   /\btoken count\b[^\n]{0,60}exceeds|\bexceeds\b[^\n]{0,60}\b(?:maximum|max|limit|allowed)\b[^\n]{0,40}\b(?:tokens?|characters|bytes|length)\b|(?:prompt|input) (?:tokens?|length)[^.\n]{0,60}(?:exceed|must be (?:less|<|at most|smaller))/,
   /\breduce (?:the |your )?(?:length|size|number|message|prompt|input|context)/,
+  // Vertex: "the input token count is 40000 but the model only supports up to 32768"
+  /(?:tokens?|token count|input|prompt|length)\b[^\n]{0,60}\bonly (?:supports|accepts|allows)|longer than the (?:maximum|max|limit|allowed)|exceeds? (?:the )?max(?:imum)?[^.\n]{0,30}\btokens?\b/,
   // TGI: "`inputs` tokens + `max_new_tokens` must be <= 65537"; LM Studio: "n_keep: 13055>= n_ctx: 4096"
   /inputs?`? tokens ?\+ ?`?max_new_tokens|\bn_keep\b|\bn_ctx\b|tokens to keep from the initial prompt/,
   // TGI: "`inputs` must have less than 4096 tokens"
@@ -98,10 +100,10 @@ const NO_MONEY_LABEL =
   /insufficient_?(?:user_)?(?:quota|balance|credits?|funds)|exceeded_current_quota|billing_(?:hard_)?limit|spend(?:ing)?_limit|credit_?(?:balance|limit)|credits_exhausted|payment_required|paymentrequired|out_of_credits|arrearage|accountoverdue|usage_limit_reached|quota_exhausted|insufficientquota|budget_limit/;
 const NO_MONEY_TEXT = [
   /credit balance|\binsufficient (?:account )?(?:balance|credits?|funds|quota)|\bnot enough (?:balance|credits?|funds|money|quota)|(?:balance|credits?|funds) (?:is|are|has|have) (?:been )?(?:insufficient|not enough|too low|exhausted|depleted|used up|empty)/,
-  /spend(?:ing)? (?:limit|cap)|billing (?:hard |soft )?(?:limit|cap)|monthly (?:usage|spend|budget|included|credit)|credit limit (?:has been )?(?:exceeded|reached)|(?:exceeded|reached|hit) (?:your |the )?(?:credit|spend|specified api usage|api usage|monthly usage|usage) (?:limit|cap|quota)s?/,
+  /spend(?:ing)? (?:limit|cap)|billing (?:hard |soft )?(?:limit|cap)|monthly (?:usage|spend|budget|included|credit)|credit limit (?:has been )?(?:exceeded|reached)|(?:exceeded|used up|exhausted) (?:your |the )?(?:free|included|plan) (?:usage|tier|allowance)|(?:exceeded|reached|hit) (?:your |the )?(?:credit|spend|specified api usage|api usage|monthly usage|usage) (?:limit|cap|quota)s?/,
   /(?:used|consumed|exhausted) (?:up )?(?:all )?(?:of )?(?:your |the |its )?(?:available |included |monthly |free |remaining |prepaid )*(?:credits?|balance|funds)|(?:out of|no (?:more|remaining)|(?:have|has|have any|has any|have no|has no|ran out of)) (?:\w+ )?credits|requires? more credits|can only afford|(?:purchase|buy|add) (?:more )?credits (?:and|to continue|to proceed)|top up|recharge your|prepayment/,
   /(?:past[- ]due|unpaid|overdue|outstanding) (?:invoice|balance|payment|bill)|(?:pay|payment of) past invoices|payment (?:required|failed|overdue|is due|method)|account is in arrears|in good standing/,
-  /余额不足|欠费|额度不足|配额不足|账户余额/,
+  /余额不足|欠费|额度不足|额度已?用[尽完]|配额不足|账户余额/,
 ];
 /** "Check your plan and billing": Gemini says it of its per-minute limits too, so it counts only without a window. */
 const QUOTA_TEXT =

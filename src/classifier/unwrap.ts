@@ -258,7 +258,7 @@ function statusInText(text: string): number | null {
   return match === null ? null : statusOf(match[1]);
 }
 
-export function withoutAddresses(text: string): string {
+function withoutAddresses(text: string): string {
   return text.replaceAll(/\bhttps?:\/\/[^\s"'<>)\]]{1,500}/gi, " ");
 }
 

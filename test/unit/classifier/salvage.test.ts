@@ -108,6 +108,7 @@ describe("an answer that would have to be guessed is left for a repair", () => {
     ["two objects that fit", '{"a": 1}\n{"a": 2}', "object {a: number}"],
     ["a stray item beside a quote", '{"a": "x", "y", "b": "z"}', "object {a: string, b: string}"],
     ["an inner quote with two possible ends", '{"a": "x "y"} z"}', "object {a: string}"],
+    ["members with a wrong sign between them", '{"a": "x";"b": "y"}', "object {a: string}"],
     ["a piece of a broken object", '{"x": {"a": [1]}, "y": "cut', NUMBERS],
     ["a piece whose object never began", '"x": {"a": [1]}, "b": 2}', NUMBERS],
     ["an object that goes on after its end", '{"a": [1]}, "b": 2}', NUMBERS],

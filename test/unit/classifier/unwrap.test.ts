@@ -79,6 +79,7 @@ describe("what was said innermost is found in every wrapping", () => {
   test("a cyclic body ends", () => {
     const body: { error?: unknown; message: string } = { message: "round" };
     body.error = body;
+    expect(unwrap(body)).toHaveLength(1);
     expect(innermost(body)).toBe("round");
   });
 });
