@@ -1,4 +1,6 @@
 /** What a command needs of the configuration: report types that passed the lint, models with prices, a store. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config.ts";
 import { FleetError } from "../domain/fleet-error.ts";
@@ -16,6 +18,19 @@ export function requireRedisUrl(config: Config): string {
     "redis_unreachable",
     "REDIS_URL is not set. Point it at your fleet's Redis, for example REDIS_URL=redis://127.0.0.1:6379.",
   );
+}
+
+/**
+ * For commands in a second terminal: `npm start` leaves the address of its private Redis in DATA_DIR while it runs. The
+ * fleet's own processes never look there, since a server with a forgotten REDIS_URL must not start on another Redis.
+ */
+export function commandRedisUrl(config: Config): string {
+  if (config.redisUrl !== null) return config.redisUrl;
+  try {
+    return readFileSync(join(config.dataDir, "redis", "url"), "utf8").trim();
+  } catch {
+    return requireRedisUrl(config);
+  }
 }
 
 /** The models of the configured provider. */
@@ -70,7 +85,7 @@ export async function configuredTypes(
 
 /** A store for one command, closed again whatever happens. An unreachable Redis is one sentence within seconds. */
 export async function withStore<T>(config: Config, work: (store: Store) => Promise<T>): Promise<T> {
-  const url = requireRedisUrl(config);
+  const url = commandRedisUrl(config);
   const redis = connectForCommand(url);
   try {
     await reach(redis, url);

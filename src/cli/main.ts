@@ -4,12 +4,35 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import type { Terminal } from "./command.ts";
 import { classifyCommand } from "./commands/classify.ts";
+import { creditsCommand } from "./commands/credits.ts";
+import { getCommand } from "./commands/get.ts";
+import { lsCommand } from "./commands/ls.ts";
 import { simulateCommand } from "./commands/simulate.ts";
+import { startCommand } from "./commands/start.ts";
+import { statusCommand } from "./commands/status.ts";
+import { submitCommand } from "./commands/submit.ts";
+import { typesCommand } from "./commands/types.ts";
+import { watchCommand } from "./commands/watch.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
 import { FleetError } from "../domain/fleet-error.ts";
+
+/** In the order of the help: what starts a fleet, what orders and reads, what explains. */
+const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
+  startCommand,
+  submitCommand,
+  watchCommand,
+  lsCommand,
+  statusCommand,
+  getCommand,
+  typesCommand,
+  creditsCommand,
+  classifyCommand,
+  simulateCommand,
+];
 
 /** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,9 +55,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const finish = (code: ExitCode): void => {
     exitCode = code;
   };
-  for (const declare of [classifyCommand, simulateCommand]) {
-    program.addCommand(declare({ output, finish }).copyInheritedSettings(program));
-  }
+  for (const declare of COMMANDS) program.addCommand(inheriting(declare({ output, finish }), program));
 
   try {
     if (args.length === 0) {
@@ -49,6 +70,13 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return EXIT.ok;
     return failWith(output, new FleetError("usage", sentence(error.message)));
   }
+}
+
+/** Commands of commands as well: one that ended the process by itself would skip our exit codes. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const inner of command.commands) inheriting(inner, command);
+  return command;
 }
 
 function sentence(message: string): string {

@@ -5,6 +5,11 @@ import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
 import type { TimedEvent } from "./reports.ts";
 
+/** An event out of a report's own stream, so that it is known whose it is. */
+export interface ReportEvent extends TimedEvent {
+  report: ReportId;
+}
+
 const MOST_EVENTS_AT_ONCE = 500;
 
 /** The stream id after which each report's next event is read; a fresh one begins with its first event. */
@@ -18,7 +23,7 @@ export function fromTheBeginning(ids: readonly ReportId[]): Places {
  * The next events, in the order they happened, and moves the places on. Waits up to `blockMs` for the first one; the
  * connection must be one that nobody else uses meanwhile.
  */
-export async function nextEvents(store: Store, places: Places, blockMs: number): Promise<TimedEvent[]> {
+export async function nextEvents(store: Store, places: Places, blockMs: number): Promise<ReportEvent[]> {
   const ids = [...places.keys()];
   if (ids.length === 0) return [];
   const streams = [...ids.map((id) => store.keys.events(id)), ...ids.map((id) => places.get(id) ?? "0")];
@@ -27,7 +32,7 @@ export async function nextEvents(store: Store, places: Places, blockMs: number):
       ? await store.redis.xread("COUNT", MOST_EVENTS_AT_ONCE, "BLOCK", blockMs, "STREAMS", ...streams)
       : await store.redis.xread("COUNT", MOST_EVENTS_AT_ONCE, "STREAMS", ...streams);
   const idOf = new Map(ids.map((id) => [store.keys.events(id), id]));
-  const events: TimedEvent[] = [];
+  const events: ReportEvent[] = [];
   for (const [stream, entries] of reply ?? []) {
     const report = idOf.get(stream);
     if (report === undefined) continue;
@@ -35,6 +40,7 @@ export async function nextEvents(store: Store, places: Places, blockMs: number):
       places.set(report, entryId);
       events.push({
         id: entryId,
+        report,
         at: Number.parseInt(entryId, 10),
         event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent,
       });

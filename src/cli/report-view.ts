@@ -1,0 +1,98 @@
+/** A report as the command line shows it: field names that scripts rely on, made in one place. See docs/cli.md. */
+import { totalSpend } from "../domain/failure.ts";
+import { FleetError } from "../domain/fleet-error.ts";
+import type { EpochMs, ReportId } from "../domain/ids.ts";
+import { progressPercent, type Report, type Section } from "../domain/report.ts";
+import { doneOf, statusSentence } from "../domain/status-sentence.ts";
+import type { Store } from "../store/redis.ts";
+import { readReport, readSections, type StoredReport } from "../store/reports.ts";
+
+export interface Snapshot {
+  stored: StoredReport;
+  sections: Section[];
+  /** By the clock of Redis. */
+  now: EpochMs;
+}
+
+export async function readSnapshot(store: Store, id: ReportId): Promise<Snapshot> {
+  const stored = await readReport(store, id);
+  if (stored === null) {
+    throw new FleetError(
+      "not_found",
+      `There is no report ${id} in fleet "${store.fleet}". \`report-fleet ls\` lists what there is.`,
+    );
+  }
+  return snapshotOf(store, stored);
+}
+
+export async function snapshotOf(store: Store, stored: StoredReport): Promise<Snapshot> {
+  const sections = await readSections(store, stored.report.id, stored.plan ?? []);
+  const [seconds, micros] = await store.redis.time();
+  return { stored, sections, now: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) };
+}
+
+export function sentenceOf({ stored, sections, now }: Snapshot): string {
+  return statusSentence(stored.report, sections, now);
+}
+
+/** What `ls` lists and `submit` prints; `status` adds to it. */
+export function reportRow(snapshot: Snapshot) {
+  const { report } = snapshot.stored;
+  return {
+    id: report.id,
+    type: report.type,
+    typeVersion: report.typeVersion,
+    account: report.account,
+    status: report.status,
+    statusText: sentenceOf(snapshot),
+    progress: {
+      percent: progressPercent(report, snapshot.sections),
+      done: doneOf(snapshot.sections),
+      total: snapshot.sections.length,
+    },
+    credits: { amount: report.credits, state: report.hold },
+    spend: { ...report.spend, totalMicros: totalSpend(report.spend) },
+    failure: failureOf(report),
+    createdAt: report.createdAt,
+    updatedAt: report.updatedAt,
+    run: report.run,
+  };
+}
+
+export type ReportRow = ReturnType<typeof reportRow>;
+
+export function reportView(snapshot: Snapshot) {
+  const { report } = snapshot.stored;
+  return {
+    ...reportRow(snapshot),
+    delivery: report.status === "completed" ? report.delivery : null,
+    artefactHash: report.status === "completed" ? report.artefactHash : null,
+    deliveredAt: report.status === "completed" ? report.deliveredAt : null,
+    budgetMicros: report.budgetMicros,
+    source: { hash: report.sourceHash, bytes: report.sourceBytes },
+    sections: snapshot.sections.map(sectionView),
+  };
+}
+
+export type SectionView = ReturnType<typeof sectionView>;
+
+function sectionView(section: Section) {
+  return {
+    key: section.key,
+    title: section.title,
+    status: section.status,
+    weight: section.weight,
+    after: section.after,
+    attempts: section.attempts,
+    failure: "failure" in section ? section.failure : null,
+    because: "because" in section ? section.because : null,
+    retryAt: section.status === "waiting_for_retry" ? section.retryAt : null,
+    unreviewed: section.status === "completed" ? section.unreviewed : null,
+  };
+}
+
+function failureOf(report: Report) {
+  if (report.status === "needs_review") return report.failure;
+  if (report.status === "failed" || report.status === "cancelled") return { message: report.because };
+  return null;
+}
