@@ -17,7 +17,7 @@ import { fitted } from "./printable.ts";
 import type { Snapshot } from "./report-view.ts";
 import type { Audience } from "./watch-reports.ts";
 
-const BAR_WIDTH = 16;
+const BAR_WIDTH = 14;
 const MOVING_WIDTH = 4;
 /** Percent, cost, and the gaps between the columns. */
 const FIXED_WIDTH = BAR_WIDTH + 5 + 9 + 4;
