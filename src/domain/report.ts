@@ -68,17 +68,25 @@ export interface PlannedSection {
   template: string;
   /** What a planned section was planned with; null for a static one. JSON. */
   params: unknown;
+  /** Keys of `after` it can be written without; where another of them is skipped, so is this one. */
+  optional?: readonly string[];
 }
 
 /** Facts of a failure that are kept on the section and shown; the evidence lies with the call. */
 export type FailureSummary = Pick<Failure, "kind" | "code" | "scope" | "message" | "fingerprint" | "rule">;
+
+/** Who wrote a section instead of the model, and why; said in the delivered report. */
+export interface Edited {
+  by: string;
+  why: string;
+}
 
 export type SectionState =
   | { status: "pending" }
   | { status: "running"; process: string }
   | { status: "waiting_for_retry"; retryAt: EpochMs; failure: FailureSummary | null; because: string }
   /** `unreviewed` says why nobody reviewed it; null where somebody did or nobody had to. */
-  | { status: "completed"; outputHash: string; unreviewed: string | null }
+  | { status: "completed"; outputHash: string; unreviewed: string | null; edited: Edited | null }
   | { status: "needs_review"; failure: FailureSummary }
   | { status: "failed"; failure: FailureSummary }
   | { status: "skipped"; because: string };
@@ -106,6 +114,10 @@ export type Report = {
   /** The price in credits, and what became of the hold for it. */
   credits: number;
   hold: HoldStatus;
+  /** The newest hold. A report delivered in part gets another one when it is completed later. */
+  holdId: string;
+  /** Committed for it so far, refunds taken off. */
+  charged: number;
   /** The spend budget; a call that would exceed it does not begin. */
   budgetMicros: number;
   spend: Spend;

@@ -75,10 +75,28 @@ export function readySections(
     .map((section) => section.key);
 }
 
+function optionally(optional: readonly string[] | undefined): Pick<PlannedSection, "optional"> {
+  return optional === undefined ? {} : { optional };
+}
+
+/** What is skipped with a section: all that read it and cannot do without, and so on. In plan order, itself first. */
+export function skippedWith(planned: readonly PlannedSection[], key: string): string[] {
+  const skipped = new Set([key]);
+  // A plan has no cycles but no order either, so it is walked until nothing more is found.
+  for (let before = 0; before < skipped.size;) {
+    before = skipped.size;
+    for (const section of planned) {
+      if (section.after.some((one) => skipped.has(one) && section.optional?.includes(one) !== true))
+        skipped.add(section.key);
+    }
+  }
+  return [key, ...planned.map((section) => section.key).filter((one) => one !== key && skipped.has(one))];
+}
+
 /** A static section is planned as it is defined. */
 export function asPlanned(section: SectionDefinition<unknown, unknown>): PlannedSection {
-  const { key, title, weight = 1, after = [] } = section;
-  return { key, title, weight, after, template: key, params: null };
+  const { key, title, weight = 1, after = [], optional } = section;
+  return { key, title, weight, after, ...optionally(optional), template: key, params: null };
 }
 
 function dynamicSections(type: ReportType, planned: readonly PlannedWith[] | undefined): PlannedSection[] {
@@ -97,6 +115,7 @@ function dynamicSections(type: ReportType, planned: readonly PlannedWith[] | und
       title: section.title,
       weight: section.weight ?? template.weight ?? 1,
       after: section.after ?? template.after ?? [],
+      ...optionally(section.optional ?? template.optional),
       template: section.template,
       params: section.params ?? null,
     };
@@ -132,6 +151,12 @@ export function planProblems(sections: readonly PlannedSection[], maxSections: n
     for (const key of section.after) {
       if (!keys.has(key))
         problems.push(`section "${section.key}" comes after "${key}", which does not exist`);
+    }
+  }
+  for (const section of sections) {
+    for (const key of section.optional ?? []) {
+      if (!section.after.includes(key))
+        problems.push(`section "${section.key}" calls "${key}" optional, but does not come after it`);
     }
   }
   const cycle = dependencyCycle(sections);

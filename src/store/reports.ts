@@ -14,7 +14,10 @@ import type {
   ReportStatus,
   Section,
 } from "../domain/report.ts";
+import type { Decision } from "../domain/review.ts";
 import type { HoldStatus } from "../domain/credits.ts";
+import { OPEN_CASE_LUA, openingArguments } from "./cases.ts";
+import { CREDIT_REVIEW_LUA } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
 import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
@@ -47,14 +50,20 @@ emit(KEYS[3], KEYS[4], ARGV[5])
 return 'started'
 `);
 
-const PARK = savingScript(`
--- KEYS report wakeups events fleet_events   ARGV run id failure event
-local status, run = unpack(redis.call('HMGET', KEYS[1], 'status', 'run'))
+const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}
+-- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case
+local status, run, decisions = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'decisions'))
 if status == 'needs_review' and run == ARGV[1] then return 'parked' end
 if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
-redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now_ms())
+-- A person decided about a section since the caller looked: there may be something to write again.
+if (decisions or '0') ~= ARGV[5] then return 'moved' end
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now)
 redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
 emit(KEYS[3], KEYS[4], ARGV[4])
+open_case(ARGV[7], '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
+note_failed_report(KEYS[1], now, KEYS[3], KEYS[4])
 return 'parked'
 `);
 
@@ -67,6 +76,10 @@ export interface StoredReport {
   /** Micro-USD set aside for requests that are in flight. */
   inFlightMicros: number;
   cancelRequested: boolean;
+  /** Rises with every decision of a person about one of its sections. */
+  decisions: number;
+  /** Who decided last, and why; null where nobody had to. */
+  lastDecision: Decision | null;
 }
 
 export async function readReport(store: Store, id: ReportId): Promise<StoredReport | null> {
@@ -149,11 +162,19 @@ export async function startRound(
 /** The run ends, a person decides. Completed sections stay readable, the credits stay held. */
 export async function parkReport(
   store: Store,
-  report: Pick<Report, "id" | "type" | "run">,
-  failure: FailureSummary,
-): Promise<"parked" | "superseded"> {
+  stored: Pick<StoredReport, "report" | "decisions">,
+  parking: {
+    failure: FailureSummary;
+    /** True where no section's case says it already: the report itself is what failed. */
+    ofReport: boolean;
+    /** After this without a decision the report fails and the credits go back. */
+    deadlineMs: number;
+  },
+): Promise<"parked" | "superseded" | "moved"> {
   const { redis, keys } = store;
-  const { id, type, run: runNumber } = report;
+  const { id, type, run: runNumber } = stored.report;
+  const { failure } = parking;
+  const ownCase = parking.ofReport ? { report: id, type, section: null, failure } : null;
   const event: FleetEvent = {
     event: "report.status",
     report: id,
@@ -164,8 +185,16 @@ export async function parkReport(
   return run(
     redis,
     PARK,
-    [keys.report(id), keys.wakeups, keys.events(id), keys.fleetEvents],
-    [runNumber, id, JSON.stringify(failure), JSON.stringify(event)],
+    [keys.report(id), keys.wakeups, keys.events(id), keys.fleetEvents, keys.reviewDeadlines],
+    [
+      runNumber,
+      id,
+      JSON.stringify(failure),
+      JSON.stringify(event),
+      stored.decisions,
+      parking.deadlineMs,
+      openingArguments(store, ownCase)[0],
+    ],
   );
 }
 
@@ -245,6 +274,8 @@ function parseReport(fields: Record<string, string>): StoredReport {
     sourceBytes: number("sourceBytes"),
     credits: number("credits"),
     hold: (fields["hold"] ?? "requested") as HoldStatus,
+    holdId: fields["holdId"] ?? "",
+    charged: number("committed") - number("refunded"),
     budgetMicros: number("budgetMicros"),
     spend: {
       ...NO_SPEND,
@@ -266,6 +297,9 @@ function parseReport(fields: Record<string, string>): StoredReport {
     halted: fields["halted"] ? (JSON.parse(fields["halted"]) as FailureSummary) : null,
     inFlightMicros: number("spend.in_flight"),
     cancelRequested: fields["cancel"] !== undefined,
+    decisions: number("decisions"),
+    lastDecision:
+      fields["decidedBy"] === undefined ? null : { by: fields["decidedBy"], why: fields["decidedWhy"] ?? "" },
   };
 }
 

@@ -9,6 +9,7 @@ import type { FleetEvent } from "../domain/events.ts";
 import type { Attempts } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
 import type {
+  Edited,
   FailureSummary,
   PlannedSection,
   Section,
@@ -16,12 +17,13 @@ import type {
   SectionStatus,
 } from "../domain/report.ts";
 import { SETTLE_LUA, settlementArguments, type Settlement } from "./calls.ts";
+import { OPEN_CASE_LUA, openingArguments, type AskedQuestion } from "./cases.ts";
 import { pack, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /** Moves a section and lets the report's own status follow: it runs while any section runs, and waits when all that is left waits. */
-const MOVE_LUA = `
+export const MOVE_LUA = `
 local function move_section(section_key, report_key, from, to, events, fleet_events)
   redis.call('HSET', section_key, 'status', to)
   if from == to then return end
@@ -40,6 +42,15 @@ local function move_section(section_key, report_key, from, to, events, fleet_eve
 end
 `;
 
+/** A newer run has begun, or the report is over: what an older claim brings is evidence and money, never state. */
+const RUN_LUA = `
+local function of_older_run(section_key, report_key)
+  local claimed_in = redis.call('HGET', section_key, 'run')
+  local r = redis.call('HMGET', report_key, 'run', 'status')
+  return (claimed_in and claimed_in ~= r[1]) or r[2] == 'completed' or r[2] == 'failed' or r[2] == 'cancelled'
+end
+`;
+
 const CLAIM = savingScript(`${MOVE_LUA}
 -- KEYS report section events fleet_events wakeups
 -- ARGV id run claim process process_key_prefix wake_after_ms event
@@ -47,29 +58,35 @@ local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
 if report[3] or report[4] then return {'stopped'} end
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints')
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints', 'pin')
 local status = s[1] or 'pending'
 if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
 local now = now_ms()
-if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or ''} end
+if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''} end
 if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
 if s[4] and tonumber(s[4]) > now then return {'wait', tostring(tonumber(s[4]) - now)} end
 local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4])
+redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2])
 redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
 move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[1])
 if status ~= 'running' then emit(KEYS[3], KEYS[4], ARGV[7]) end
-return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] or ''}
+return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''}
 `);
 
-const FINISH = savingScript(`${MOVE_LUA}${SETTLE_LUA}
+const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}
 -- KEYS report section calls events fleet_events wakeups   ARGV fence id wake_after_ms output output_hash unreviewed event settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local status = redis.call('HGET', KEYS[2], 'status')
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 8)
+if of_older_run(KEYS[2], KEYS[1]) then
+  redis.call('HSET', KEYS[2], 'claim', '')
+  move_section(KEYS[2], KEYS[1], status, 'pending', KEYS[4], KEYS[5])
+  return 'superseded'
+end
+redis.call('HDEL', KEYS[2], 'pin', 'edited')
 redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
 move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
 redis.call('ZADD', KEYS[6], now_ms() + tonumber(ARGV[3]), ARGV[2])
@@ -77,14 +94,19 @@ emit(KEYS[4], KEYS[5], ARGV[7])
 return 'completed'
 `);
 
-const LEAVE = savingScript(`${MOVE_LUA}${SETTLE_LUA}
+const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}
 -- KEYS report section calls events fleet_events wakeups
--- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event settlements...
+-- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event case prompt settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim')
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 11)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 13)
 local now = now_ms()
+if of_older_run(KEYS[2], KEYS[1]) then
+  redis.call('HSET', KEYS[2], 'claim', '')
+  move_section(KEYS[2], KEYS[1], s[1], 'pending', KEYS[4], KEYS[5])
+  return 'superseded'
+end
 redis.call('HSET', KEYS[2], 'claim', '', 'transient', ARGV[8])
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'failure', ARGV[7]) end
 if ARGV[4] == 'waiting_for_retry' then redis.call('HSET', KEYS[2], 'retryAt', now + tonumber(ARGV[5]), 'because', ARGV[6]) end
@@ -92,11 +114,12 @@ if ARGV[9] == '1' then redis.call('HSETNX', KEYS[1], 'halted', ARGV[7]) end
 move_section(KEYS[2], KEYS[1], s[1], ARGV[4], KEYS[4], KEYS[5])
 redis.call('ZADD', KEYS[6], now + tonumber(ARGV[5]) + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[10])
+open_case(ARGV[11], ARGV[12], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now)
 return 'left'
 `);
 
-const BREAK = savingScript(`${MOVE_LUA}
--- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure
+const BREAK = savingScript(`${MOVE_LUA}${OPEN_CASE_LUA}
+-- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure case
 -- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash')
 if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'left' end
@@ -109,6 +132,7 @@ if crashes > tonumber(ARGV[2]) then
 end
 move_section(KEYS[2], KEYS[1], s[1], to, KEYS[3], KEYS[4])
 emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"}')
+if to == 'needs_review' then open_case(ARGV[7], '', KEYS[1], KEYS[2], '', KEYS[3], KEYS[4], now_ms()) end
 return 'broken'
 `);
 
@@ -121,6 +145,8 @@ export interface Claim {
   attempts: Attempts;
   /** Fingerprints of contract failures this section has seen, oldest first. */
   prints: string[];
+  /** The case whose stored question is asked instead of today's, where a person chose so. */
+  pinnedCase: string | null;
 }
 
 export type ClaimOutcome =
@@ -174,6 +200,7 @@ export async function claimSection(
           fence: reply[1] ?? "",
           attempts: { transient: Number(reply[2]), repair: Number(reply[3]), crash: Number(reply[4]) },
           prints: (reply[5] ?? "").split(" ").filter((print) => print !== ""),
+          pinnedCase: reply[6] || null,
         },
       };
     case "wait":
@@ -232,7 +259,14 @@ export type Leaving =
       failure: FailureSummary | null;
       transientAttempts: number;
     }
-  | { to: "needs_review"; failure: FailureSummary; halts: boolean };
+  | {
+      to: "needs_review";
+      failure: FailureSummary;
+      halts: boolean;
+      /** The call that failed, for the review case. */
+      question?: AskedQuestion | undefined;
+      path?: string | undefined;
+    };
 
 /** Ends the claim without an output; what was paid so far stays checkpointed. */
 export async function leaveSection(
@@ -264,6 +298,7 @@ export async function leaveSection(
     leaving.to === "waiting_for_retry" ? leaving.transientAttempts : claim.attempts.transient,
     leaving.to === "needs_review" && leaving.halts ? 1 : 0,
     JSON.stringify(event),
+    ...openingArguments(store, leaving.to === "needs_review" ? { ...claim, ...leaving } : null),
     ...settlementArguments(claim, settlements),
   ]);
 }
@@ -285,7 +320,15 @@ export async function breakClaim(
       keys.events(held.report),
       keys.fleetEvents,
     ],
-    [held.process, crashBudget, held.report, held.section, held.type, JSON.stringify(failure)],
+    [
+      held.process,
+      crashBudget,
+      held.report,
+      held.section,
+      held.type,
+      JSON.stringify(failure),
+      openingArguments(store, { ...held, failure })[0],
+    ],
   );
 }
 
@@ -320,6 +363,7 @@ export const SECTION_FIELDS = [
   "failure",
   "outputHash",
   "unreviewed",
+  "edited",
 ] as const;
 
 export function parseSection(
@@ -356,7 +400,12 @@ function sectionState(fields: Record<string, string>): SectionState {
         because: fields["because"] ?? "",
       };
     case "completed":
-      return { status, outputHash: fields["outputHash"] ?? "", unreviewed: fields["unreviewed"] || null };
+      return {
+        status,
+        outputHash: fields["outputHash"] ?? "",
+        unreviewed: fields["unreviewed"] || null,
+        edited: fields["edited"] ? (JSON.parse(fields["edited"]) as Edited) : null,
+      };
     case "needs_review":
     case "failed":
       if (failure === null) throw new Error(`A section is ${status} but names no failure.`);

@@ -8,13 +8,20 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
+import { weightedShare } from "../domain/credits.ts";
 import { totalSpend } from "../domain/failure.ts";
 import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
-import { deliver, saveArtefact, type Artefact } from "../store/deliver.ts";
+import {
+  deliver,
+  saveArtefact,
+  type Artefact,
+  type DeliveredSection,
+  type DeliveryTerms,
+} from "../store/deliver.ts";
 import type { ReportJobData, SectionJobData } from "../store/queues.ts";
 import {
   parkReport,
@@ -83,7 +90,8 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
           break;
         }
         case "review":
-          await parkReport(store, report, move.failure);
+          if ((await parkReport(store, stored, parking(workshop, type, move.failure, false))) === "moved")
+            break;
           return DONE;
         case "deliver":
           await deliverReport(workshop, stored, type, sections);
@@ -93,10 +101,18 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
       const failure = failureOf(thrown);
       // Lost infrastructure is no failure of the report: the job is tried again and finds everything as it was.
       if (failure === null) throw thrown;
-      await parkReport(store, report, failure);
+      if ((await parkReport(store, stored, parking(workshop, type, failure, true))) === "moved") continue;
       return DONE;
     }
   }
+}
+
+function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, ofReport: boolean) {
+  return {
+    failure,
+    ofReport,
+    deadlineMs: type.reviewDeadlineMs ?? workshop.durations.reviewDeadlineMs,
+  };
 }
 
 /** The plan bound to the report; until a planning section has run, planning is all there is to do. */
@@ -136,12 +152,36 @@ async function deliverReport(
     )
     .digest("hex");
   await saveArtefact(store, artefact, hash);
-  const outcome = await deliver(store, stored.report, hash);
-  if (outcome === "no_hold" || outcome === "no_artefact") {
-    throw new Error(
-      `Report ${stored.report.id} could not be delivered: ${outcome === "no_hold" ? "its hold is gone" : "its artefact was replaced"}.`,
-    );
-  }
+  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));
+  if (outcome !== "delivered" && outcome !== "superseded")
+    throw new Error(`Report ${stored.report.id} could not be delivered: ${UNDELIVERED[outcome]}.`);
+}
+
+const UNDELIVERED = {
+  no_hold: "its hold is gone",
+  no_artefact: "its artefact was replaced",
+  exceeds_hold: "its parts would cost more than is held for it",
+} as const;
+
+/** A report without the sections a person skipped is a part of what was ordered, and costs a part. */
+function termsOf(stored: StoredReport, type: ReportType, sections: readonly Section[]): DeliveryTerms {
+  const { report, lastDecision } = stored;
+  const completed = sections.filter(({ status }) => status === "completed");
+  const keys = completed.map(({ key }) => key);
+  if (completed.length === sections.length) return { delivery: "full", sections: keys };
+  const written = (one: Section) => !isPlanning(type, one);
+  const commitCredits = weightedShare(report.credits, completed.filter(written), sections.filter(written));
+  return {
+    delivery: "partial",
+    sections: keys,
+    commitCredits,
+    by: lastDecision?.by ?? "",
+    why: lastDecision?.why ?? "sections were skipped",
+  };
+}
+
+function isPlanning(type: ReportType, section: PlannedSection): boolean {
+  return section.key === PLANNING.key && section.template === PLANNING.template && isDynamic(type);
 }
 
 async function assemble(
@@ -156,9 +196,9 @@ async function assemble(
   if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
   const source = sourceOf(type, read.canonical, report.sourceHash);
 
-  const written: { key: string; title: string; output: unknown; unreviewed: string | null }[] = [];
+  const written: DeliveredSection[] = [];
   for (const section of sections) {
-    if (section.key === PLANNING.key && section.template === PLANNING.template && isDynamic(type)) continue;
+    if (isPlanning(type, section)) continue;
     if (section.status !== "completed") continue;
     const output = await readOutput(store, report.id, section.key);
     if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
@@ -167,6 +207,7 @@ async function assemble(
       title: section.title,
       output: output.output,
       unreviewed: section.unreviewed,
+      ...(section.edited === null ? {} : { edited: section.edited }),
     });
   }
   const facts = factsOf(type, source, report.sourceHash);

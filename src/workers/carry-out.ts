@@ -28,7 +28,8 @@ interface Consequence {
 function consequenceOf(session: Session, stop: Stop): Consequence {
   switch (stop.stop) {
     case "superseded":
-      return { leaving: null, ending: DONE };
+      // Changes nothing where the fence has moved on; where only the run has, it lets go of the section for the new one.
+      return { leaving: { to: "pending", because: "a newer run has begun" }, ending: DONE };
     case "halted":
       return { leaving: { to: "pending", because: "the report halted" }, ending: DONE };
     case "hand_on":
@@ -46,6 +47,7 @@ function consequenceOfVerdict(
   verdict: Verdict,
 ): Consequence {
   const failure = summaryOf(stop.failure);
+  const evidence = { question: stop.question, path: stop.failure.evidence.domain?.path };
   const { transient } = session.claim.attempts;
   switch (verdict.verdict) {
     case "retry": {
@@ -74,12 +76,12 @@ function consequenceOfVerdict(
     // A repair that is not possible any more (the call is over) goes to a person like any contract failure.
     case "park":
       return {
-        leaving: { to: "needs_review", failure, halts: false },
+        leaving: { to: "needs_review", failure, halts: false, ...evidence },
         ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` },
       };
     case "halt":
       return {
-        leaving: { to: "needs_review", failure, halts: true },
+        leaving: { to: "needs_review", failure, halts: true, ...evidence },
         ending: { ending: "fail", reason: `${failure.kind}/${failure.code}` },
       };
   }

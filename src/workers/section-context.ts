@@ -11,7 +11,7 @@ import { modelConfig } from "../report-types/model-config.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import { isName, NAME_RULE } from "../domain/ids.ts";
 import { readStep, saveStep } from "../store/calls.ts";
-import { payOnce } from "./pay-once.ts";
+import { callKeyOf, payOnce } from "./pay-once.ts";
 import { errorFacts, type Session } from "./session.ts";
 import { SectionStopped } from "./stop.ts";
 import { withTimeout } from "./with-timeout.ts";
@@ -21,9 +21,20 @@ export function sectionContext(
   input: SectionInput<unknown, unknown>,
   model: Partial<ModelConfig> | undefined,
 ): SectionContext<unknown, unknown> {
-  function call<T>(name: string, request: CallRequest<T>): Promise<T> {
+  async function call<T>(name: string, wanted: CallRequest<T>): Promise<T> {
     checkName("call", name);
-    return payOnce(session, name, request, modelConfig(model, request.model));
+    const { request, config } = asPinned(session, name, wanted, modelConfig(model, wanted.model));
+    try {
+      return await payOnce(session, name, request, config);
+    } catch (thrown) {
+      // A parked failure keeps the question, so that a person may read it, and ask it again word for word.
+      if (thrown instanceof SectionStopped && thrown.stop.stop === "failed") {
+        const { promptVersion, messages } = request;
+        const callKey = callKeyOf(session.claim.section, name, request, config);
+        thrown.stop.question ??= { call: name, callKey, promptVersion, messages, model: config };
+      }
+      throw thrown;
+    }
   }
 
   return {
@@ -84,6 +95,19 @@ export function sectionContext(
       session.unreviewed = because;
     },
   };
+}
+
+/** A person may have chosen to resume with the stored question: then that one is asked, not what today's code renders. */
+function asPinned<T>(
+  session: Session,
+  name: string,
+  request: CallRequest<T>,
+  config: ModelConfig,
+): { request: CallRequest<T>; config: ModelConfig } {
+  const { pinned } = session;
+  if (pinned?.call !== name) return { request, config };
+  const { promptVersion, messages, model } = pinned;
+  return { request: { ...request, promptVersion, messages }, config: model };
 }
 
 function checkName(what: string, name: string): void {

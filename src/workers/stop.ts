@@ -3,10 +3,11 @@
  * author's code; everywhere else it is a value.
  */
 import type { Failure, Verdict } from "../domain/failure.ts";
+import type { AskedQuestion } from "../store/cases.ts";
 
 export type Stop =
   /** A failure that was classified and decided. */
-  | { stop: "failed"; failure: Failure; verdict: Verdict }
+  | { stop: "failed"; failure: Failure; verdict: Verdict; question?: AskedQuestion }
   /** No capacity: a route is closed or full. Spends no attempt. */
   | { stop: "wait"; afterMs: number; because: string }
   /** The claim is not this worker's any more; somebody else goes on. */

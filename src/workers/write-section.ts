@@ -13,6 +13,7 @@ import { isFleetError } from "../domain/fleet-error.ts";
 import { checkOutput } from "../report-types/check-output.ts";
 import type { ReportType } from "../report-types/define-report.ts";
 import { retryStrategy } from "../report-types/retry-strategy.ts";
+import { readQuestion } from "../store/cases.ts";
 import type { SectionJobData } from "../store/queues.ts";
 import { readReport, type StoredReport } from "../store/reports.ts";
 import { claimSection, finishSection } from "../store/sections.ts";
@@ -53,6 +54,8 @@ export async function writeSection(
     stored.report.account,
   );
   try {
+    const { pinnedCase } = claimed.claim;
+    if (pinnedCase !== null) session.pinned = await readQuestion(workshop.store, pinnedCase);
     const output = await write(session, stored, type, author);
     const json = JSON.stringify(output);
     const hash = createHash("sha256").update(json).digest("hex");

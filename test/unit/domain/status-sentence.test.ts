@@ -7,7 +7,7 @@ import {
 } from "../../../src/domain/status-sentence.ts";
 
 const now = 1_000_000;
-const done: SentenceSection = { status: "completed", outputHash: "x", unreviewed: null };
+const done: SentenceSection = { status: "completed", outputHash: "x", unreviewed: null, edited: null };
 const open: SentenceSection = { status: "pending" };
 const skipped: SentenceSection = { status: "skipped", because: "a person said so" };
 

@@ -1,0 +1,363 @@
+/**
+ * Review cases: opened by the very script that parks, so that nothing waits for a person without saying why, and closed
+ * by the script that carries out a decision or ends the report.
+ *
+ * The scripts that open and close cases lie in other files (`sections.ts`, `reports.ts`, `resume.ts`, …); they take the
+ * pieces below. Those find their keys by names that travel with their arguments, made by `caseNames`.
+ */
+import {
+  groupOf,
+  type Action,
+  type CaseEvidence,
+  type CaseState,
+  type ReviewCase,
+} from "../domain/review.ts";
+import type { Message, ModelConfig } from "../domain/call.ts";
+import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
+import type { FailureSummary } from "../domain/report.ts";
+import { fieldsOf } from "./credits.ts";
+import { packJson, unpack } from "./packed.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+
+/** Opens a case, once per fence (or run, for a case of the report itself). `doc` is '' where nothing is parked. */
+export const OPEN_CASE_LUA = `
+local function open_case(doc, prompt, report_key, section_key, calls_key, events, fleet_events, now)
+  if doc == '' then return end
+  local c = cjson.decode(doc)
+  local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'spend.pending', 'spend.useful', 'spend.repaired', 'spend.wasted', 'spend.unknown')
+  local spent = 0
+  for i = 4, 8 do spent = spent + tonumber(r[i] or '0') end
+  local s, take, id = {}, '', c.report .. '.r' .. r[3]
+  if c.section ~= '' then
+    s = redis.call('HMGET', section_key, 'transient', 'repair', 'crash', 'fence')
+    id = c.report .. '.' .. c.section .. '.' .. (s[4] or '0')
+    if c.callKey ~= '' then take = string.match(redis.call('HGET', calls_key, c.callKey) or '', '^(%d+):') or '' end
+  end
+  if redis.call('EXISTS', c.names.case .. id) == 1 then return end
+  redis.call('HSET', c.names.case .. id, 'v', 1, 'id', id, 'version', 1, 'status', 'open', 'report', c.report, 'account', r[1], 'type', c.type,
+    'typeVersion', r[2], 'section', c.section, 'run', r[3], 'failure', c.failure, 'group', c.group, 'openedAt', now,
+    'transient', s[1] or '0', 'repair', s[2] or '0', 'crash', s[3] or '0', 'spent', plus(spent),
+    'call', c.call, 'callKey', c.callKey, 'take', take, 'promptVersion', c.promptVersion, 'model', c.model, 'path', c.path)
+  if prompt ~= '' then redis.call('HSET', c.names.case .. id, 'prompt', prompt) end
+  redis.call('ZADD', c.names.cases, now, id)
+  redis.call('ZADD', c.names.casesOf, now, id)
+  redis.call('ZADD', c.names.groups, now, c.group)
+  redis.call('ZADD', c.names.groupCases .. c.group, now, id)
+  redis.call('HSETNX', c.names.group .. c.group, 'firstSeen', now)
+  redis.call('HSET', c.names.group .. c.group, 'type', c.type, 'section', c.section, 'failure', c.failure, 'lastSeen', now)
+  redis.call('HINCRBY', c.names.group .. c.group, 'seen', 1)
+  emit(events, fleet_events, cjson.encode({event = 'review.opened', report = c.report, type = c.type, section = c.section, case = id, group = c.group}))
+end
+`;
+
+/** Resolves one case, or every open case of a report. `names` is what `caseNames` made, decoded. */
+export const CLOSE_CASES_LUA = `
+local function close_case(names, id, action, by, why, operation, now)
+  local case_key = names.case .. id
+  local c = redis.call('HMGET', case_key, 'status', 'group')
+  if c[1] ~= 'open' then return end
+  redis.call('HINCRBY', case_key, 'version', 1)
+  redis.call('HSET', case_key, 'status', 'resolved', 'action', action, 'by', by, 'why', why, 'operation', operation, 'resolvedAt', now)
+  redis.call('ZREM', names.cases, id)
+  redis.call('ZREM', names.groupCases .. c[2], id)
+  if redis.call('ZCARD', names.groupCases .. c[2]) == 0 then redis.call('ZREM', names.groups, c[2]) end
+end
+local function close_cases(names, action, by, why, operation, now)
+  for _, id in ipairs(redis.call('ZRANGE', names.casesOf, 0, -1)) do close_case(names, id, action, by, why, operation, now) end
+  redis.call('ZREM', names.deadlines, names.report)
+end
+`;
+
+/** Key names for the pieces above. */
+export function caseNames(store: Store, report: ReportId) {
+  const { keys } = store;
+  return {
+    report,
+    case: keys.case(""),
+    cases: keys.cases,
+    casesOf: keys.casesOf(report),
+    groups: keys.groups,
+    group: keys.group(""),
+    groupCases: keys.groupCases(""),
+    deadlines: keys.reviewDeadlines,
+  };
+}
+
+/** The question that failed, as it was rendered; kept with the case and nowhere else. */
+export interface AskedQuestion {
+  call: string;
+  callKey: string;
+  promptVersion: string;
+  messages: readonly Message[];
+  model: ModelConfig;
+}
+
+export interface Parked {
+  report: ReportId;
+  type: string;
+  /** Null for a case of the report itself. */
+  section: string | null;
+  failure: FailureSummary;
+  question?: AskedQuestion | undefined;
+  /** Where the output breaks its schema. */
+  path?: string | undefined;
+}
+
+/** The two arguments `open_case` takes: what was parked, and the prompt, packed. */
+export function openingArguments(store: Store, parked: Parked | null): [string, Buffer | string] {
+  if (parked === null) return ["", ""];
+  const { report, type, section, failure, question } = parked;
+  const doc = {
+    names: caseNames(store, report),
+    report,
+    type,
+    section: section ?? "",
+    failure: JSON.stringify(failure),
+    group: groupOf(type, section, failure.fingerprint),
+    call: question?.call ?? "",
+    callKey: question?.callKey ?? "",
+    promptVersion: question?.promptVersion ?? "",
+    model: question?.model.model ?? "",
+    path: parked.path ?? "",
+  };
+  return [JSON.stringify(doc), question === undefined ? "" : packJson(question)];
+}
+
+export async function readCase(store: Store, id: string): Promise<ReviewCase | null> {
+  const fields = await store.redis.hgetall(store.keys.case(id));
+  return fields["id"] === undefined ? null : parseCase(fields);
+}
+
+/** The question of a case as it was asked, or null where none failed. */
+export async function readQuestion(store: Store, id: string): Promise<AskedQuestion | null> {
+  const packed = await store.redis.hgetBuffer(store.keys.case(id), "prompt");
+  const unpacked = packed === null ? null : unpack(packed);
+  return unpacked?.ok ? (JSON.parse(unpacked.text) as AskedQuestion) : null;
+}
+
+export interface CaseFilter {
+  /** Cases of this report, resolved ones too; else only open ones. */
+  report?: ReportId | undefined;
+  group?: string | undefined;
+  account?: string | undefined;
+  limit: number;
+  /** How many to pass over; pages are stable as long as nothing is resolved meanwhile. */
+  offset?: number | undefined;
+}
+
+/** Oldest first: whoever waited longest is seen first. */
+export async function listCases(store: Store, filter: CaseFilter): Promise<ReviewCase[]> {
+  const { keys, redis } = store;
+  const index =
+    filter.report !== undefined
+      ? keys.casesOf(filter.report)
+      : filter.group !== undefined
+        ? keys.groupCases(filter.group)
+        : keys.cases;
+  const found: ReviewCase[] = [];
+  const pageSize = 200;
+  for (let start = filter.offset ?? 0; found.length < filter.limit; start += pageSize) {
+    const ids = await redis.zrange(index, start, String(start + pageSize - 1));
+    if (ids.length === 0) break;
+    for (const one of await readCases(store, ids)) {
+      if (filter.account !== undefined && one.account !== filter.account) continue;
+      found.push(one);
+      if (found.length === filter.limit) break;
+    }
+  }
+  return found;
+}
+
+export async function readCases(store: Store, ids: readonly string[]): Promise<ReviewCase[]> {
+  if (ids.length === 0) return [];
+  const pipeline = store.redis.pipeline();
+  for (const id of ids) pipeline.hgetall(store.keys.case(id));
+  return ((await pipeline.exec()) ?? []).flatMap(([error, row]) => {
+    if (error) throw error;
+    const fields = row as Record<string, string>;
+    return fields["id"] === undefined ? [] : [parseCase(fields)];
+  });
+}
+
+export interface CaseGroup {
+  group: string;
+  type: string;
+  section: string | null;
+  failure: FailureSummary;
+  /** Open cases now, and how many there have ever been. */
+  open: number;
+  seen: number;
+  firstSeen: EpochMs;
+  lastSeen: EpochMs;
+  /** Money at stake: credits held for and dollars spent on the reports that wait. */
+  creditsHeld: number;
+  spentMicros: MicroUsd;
+}
+
+/** Enough for any sum a person reads; a larger group is summed over its oldest cases. */
+const MOST_SUMMED = 2_000;
+
+/** The groups that were seen last come first. */
+export async function listGroups(
+  store: Store,
+  page: { limit: number; offset?: number | undefined },
+): Promise<CaseGroup[]> {
+  const { keys, redis } = store;
+  const offset = page.offset ?? 0;
+  const names = await redis.zrevrange(keys.groups, offset, offset + page.limit - 1);
+  const groups = await Promise.all(names.map((name) => readGroup(store, name)));
+  return groups.filter((group) => group !== null);
+}
+
+export async function readGroup(store: Store, group: string): Promise<CaseGroup | null> {
+  const { keys, redis } = store;
+  const fields = await redis.hgetall(keys.group(group));
+  if (fields["type"] === undefined) return null;
+  const open = await redis.zcard(keys.groupCases(group));
+  const cases = await listCases(store, { group, limit: MOST_SUMMED });
+  const reports = [...new Set(cases.map(({ report }) => report))];
+  const pipeline = redis.pipeline();
+  for (const report of reports) pipeline.hmget(keys.report(report), "hold", "credits", ...SPENT_FIELDS);
+  let creditsHeld = 0;
+  let spentMicros = 0;
+  for (const [, row] of (await pipeline.exec()) ?? []) {
+    const [hold, credits, ...spent] = row as (string | null)[];
+    if (hold === "reserved") creditsHeld += Number(credits ?? 0);
+    spentMicros += spent.reduce((sum, micros) => sum + Number(micros ?? 0), 0);
+  }
+  return {
+    group,
+    type: fields["type"],
+    section: fields["section"] || null,
+    failure: JSON.parse(fields["failure"] ?? "{}") as FailureSummary,
+    open,
+    seen: Number(fields["seen"] ?? 0),
+    firstSeen: Number(fields["firstSeen"] ?? 0),
+    lastSeen: Number(fields["lastSeen"] ?? 0),
+    creditsHeld,
+    spentMicros,
+  };
+}
+
+const SPENT_FIELDS = ["spend.pending", "spend.useful", "spend.repaired", "spend.wasted", "spend.unknown"];
+
+export interface Note {
+  at: EpochMs;
+  by: string;
+  text: string;
+}
+
+const MOST_NOTES = 100;
+
+const NOTE = savingScript(`
+-- KEYS case notes   ARGV by text most
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'missing' end
+if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 'full' end
+redis.call('RPUSH', KEYS[2], cjson.encode({at = now_ms(), by = ARGV[1], text = ARGV[2]}))
+return 'noted'
+`);
+
+export async function addNote(
+  store: Store,
+  id: string,
+  note: { by: string; text: string },
+): Promise<"noted" | "missing" | "full"> {
+  const { keys, redis } = store;
+  return run(redis, NOTE, [keys.case(id), keys.caseNotes(id)], [note.by, note.text, MOST_NOTES]);
+}
+
+export async function readNotes(store: Store, id: string): Promise<Note[]> {
+  return (await store.redis.lrange(store.keys.caseNotes(id), 0, -1)).map((row) => JSON.parse(row) as Note);
+}
+
+/** One row of the audit: who decided what, why, and what changed by it. */
+export interface AuditRow {
+  /** Sorts by time. */
+  id: string;
+  at: EpochMs;
+  action: string;
+  report: string;
+  case: string;
+  by: string;
+  why: string;
+  before: string;
+  after: string;
+}
+
+/** The newest first. */
+export async function readAudit(store: Store, limit: number, report?: ReportId): Promise<AuditRow[]> {
+  const rows: AuditRow[] = [];
+  let end = "+";
+  while (rows.length < limit) {
+    const page = await store.redis.xrevrange(store.keys.audit, end, "-", "COUNT", 500);
+    for (const [id, flat] of page) {
+      const fields = fieldsOf(flat);
+      if (report !== undefined && fields["report"] !== report) continue;
+      if (rows.length < limit)
+        rows.push({
+          id,
+          at: Number.parseInt(id, 10),
+          action: fields["action"] ?? "",
+          report: fields["report"] ?? "",
+          case: fields["case"] ?? "",
+          by: fields["by"] ?? "",
+          why: fields["why"] ?? "",
+          before: fields["before"] ?? "",
+          after: fields["after"] ?? "",
+        });
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < 500) break;
+    end = `(${last[0]}`;
+  }
+  return rows;
+}
+
+/** Adds a row; never trimmed by us, since it is the proof of who moved whose money. */
+export const AUDIT_LUA = `
+local function audit(stream, action, report, case, by, why, before, after)
+  redis.call('XADD', stream, '*', 'action', action, 'report', report, 'case', case, 'by', by, 'why', why, 'before', before, 'after', after)
+end
+`;
+
+function parseCase(fields: Record<string, string>): ReviewCase {
+  const number = (name: string) => Number(fields[name] ?? 0);
+  const orNull = (name: string) => fields[name] || null;
+  const take = orNull("take");
+  const evidence: CaseEvidence = {
+    call: orNull("call"),
+    callKey: orNull("callKey"),
+    take: take === null ? null : Number(take),
+    promptVersion: orNull("promptVersion"),
+    model: orNull("model"),
+    path: orNull("path"),
+  };
+  const state: CaseState =
+    fields["status"] === "resolved"
+      ? {
+          status: "resolved",
+          action: (fields["action"] ?? "ended") as Action | "ended",
+          by: fields["by"] ?? "",
+          why: fields["why"] ?? "",
+          at: number("resolvedAt"),
+        }
+      : { status: "open" };
+  return {
+    id: fields["id"] ?? "",
+    version: number("version"),
+    report: fields["report"] as ReportId,
+    account: fields["account"] ?? "",
+    type: fields["type"] ?? "",
+    typeVersion: number("typeVersion"),
+    section: orNull("section"),
+    run: number("run"),
+    failure: JSON.parse(fields["failure"] ?? "{}") as FailureSummary,
+    group: fields["group"] ?? "",
+    openedAt: number("openedAt"),
+    attempts: { transient: number("transient"), repair: number("repair"), crash: number("crash") },
+    spentMicros: number("spent"),
+    evidence,
+    state,
+  };
+}
