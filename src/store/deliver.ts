@@ -1,38 +1,56 @@
 /**
  * The end of a report: the artefact is saved, then one script delivers it and commits the credits. A customer who was
  * charged has a document whose hash is on the record, and a customer who has none was not charged.
+ *
+ * A partial delivery ends the hold all the same: what the delivered sections are worth is committed, the rest goes back.
  */
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type { Report } from "../domain/report.ts";
-import { holdIdOf, LEDGER_LUA } from "./credits.ts";
+import type { Delivery, Edited, Report } from "../domain/report.ts";
+import { BOOKS_LUA } from "./books.ts";
+import { caseNames, CLOSE_CASES_LUA } from "./cases.ts";
+import { LEDGER_LUA } from "./credits.ts";
 import { pack, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
-const DELIVER = savingScript(`${LEDGER_LUA}
--- KEYS report artefact account ledger hold wakeups events fleet_events   ARGV id run artefact_hash status_event credits_event
-local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'credits', 'holdId', 'spend.pending', 'spend.pending_repaired', 'spend.in_flight')
+const DELIVER = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}
+-- KEYS report artefact account ledger hold wakeups open_holds events fleet_events
+-- ARGV id run hold_id artefact_hash delivery worth(credits in all; '' = everything) by why status_event case_names sections...
+local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'committed', 'delivery')
+local open = r[1] == 'running' or r[1] == 'waiting_for_retry' or (r[1] == 'needs_review' and ARGV[5] == 'partial')
 if r[1] == 'completed' then return 'delivered' end
-if r[2] ~= ARGV[2] or (r[1] ~= 'running' and r[1] ~= 'waiting_for_retry') then return 'superseded' end
-if redis.call('HGET', KEYS[2], 'hash') ~= ARGV[3] then return 'no_artefact' end
+if r[2] ~= ARGV[2] or r[3] ~= ARGV[3] or not open then return 'superseded' end
+if redis.call('HGET', KEYS[2], 'hash') ~= ARGV[4] then return 'no_artefact' end
 local hold = redis.call('HMGET', KEYS[5], 'status', 'credits')
 if hold[1] ~= 'reserved' then return 'no_hold' end
+local credits, before = tonumber(hold[2]), tonumber(r[4] or '0')
+-- What an earlier delivery in part has committed is not charged again.
+local commit = ARGV[6] == '' and credits or math.max(0, tonumber(ARGV[6]) - before)
+if commit > credits then return 'exceeds_hold' end
 
 local now = now_ms()
-local pending, repaired = tonumber(r[5] or '0'), tonumber(r[6] or '0')
-redis.call('HINCRBY', KEYS[1], 'spend.useful', plus(pending - repaired))
-redis.call('HINCRBY', KEYS[1], 'spend.repaired', plus(repaired))
-redis.call('HINCRBY', KEYS[1], 'spend.pending', minus(pending))
-redis.call('HDEL', KEYS[1], 'spend.pending_repaired')
-redis.call('HSET', KEYS[1], 'status', 'completed', 'delivery', 'full', 'artefactHash', ARGV[3], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
-redis.call('HSET', KEYS[5], 'status', 'committed', 'at', now)
-move_credits(KEYS[3], KEYS[4], 'commit', tonumber(hold[2]), 'held', 'committed', r[4], ARGV[1], now)
+local delivered = {}
+for i = 11, #ARGV do delivered[ARGV[i]] = true end
+close_books(KEYS[1], delivered)
+redis.call('HSET', KEYS[1], 'status', 'completed', 'delivery', ARGV[5], 'artefactHash', ARGV[4], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
+redis.call('HDEL', KEYS[1], 'failure')
+redis.call('HINCRBY', KEYS[1], 'committed', plus(commit))
+end_hold(KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9], ARGV[3], ARGV[1], commit, true, now, ARGV[7], ARGV[8])
 redis.call('ZREM', KEYS[6], ARGV[1])
-emit(KEYS[7], KEYS[8], ARGV[5])
-emit(KEYS[7], KEYS[8], ARGV[4])
+emit(KEYS[8], KEYS[9], ARGV[9])
+close_cases(cjson.decode(ARGV[10]), 'ended', ARGV[7], ARGV[8], '', now)
 return 'delivered'
 `);
+
+export interface DeliveredSection {
+  key: string;
+  title: string;
+  output: unknown;
+  unreviewed: string | null;
+  /** Who wrote it instead of the model; absent where nobody did. */
+  edited?: Edited;
+}
 
 /** What is kept of a delivered report: the document and what a buyer may ask about it. */
 export interface Artefact {
@@ -41,7 +59,7 @@ export interface Artefact {
   type: string;
   title: string;
   markdown: string;
-  sections: readonly { key: string; title: string; output: unknown; unreviewed: string | null }[];
+  sections: readonly DeliveredSection[];
   receipt: Receipt;
 }
 
@@ -60,19 +78,44 @@ export async function saveArtefact(store: Store, artefact: Artefact, hash: strin
   });
 }
 
-export type Delivered = "delivered" | "superseded" | "no_artefact" | "no_hold";
+/** What is delivered, and what it is worth. */
+export type DeliveryTerms = {
+  /** Keys of the sections in the artefact, and of those that planned it: what was paid for others is wasted. */
+  sections: readonly string[];
+} & (
+  | { delivery: Extract<Delivery, "full"> }
+  /** `commitCredits` counts from the first delivery on: what was committed before is not charged again. */
+  | { delivery: Extract<Delivery, "partial">; commitCredits: number; by: string; why: string }
+);
 
-export async function deliver(store: Store, report: Report, artefactHash: string): Promise<Delivered> {
+export type Delivered =
+  | "delivered"
+  | "superseded"
+  | "no_artefact"
+  | "no_hold"
+  /** The delivered part would cost more than is held for it. */
+  | "exceeds_hold";
+
+export async function deliver(
+  store: Store,
+  report: Report,
+  artefactHash: string,
+  terms: DeliveryTerms,
+): Promise<Delivered> {
   const { redis, keys } = store;
-  const { id, account, type, credits } = report;
+  const { id, account, type, holdId } = report;
+  const partial = terms.delivery === "partial" ? terms : null;
+  if (partial !== null && !(Number.isInteger(partial.commitCredits) && partial.commitCredits >= 0))
+    throw new RangeError(
+      `A part of ${id} is worth ${partial.commitCredits} credits, which is no whole number.`,
+    );
   const status: FleetEvent = {
     event: "report.status",
     report: id,
     type,
     status: "completed",
-    because: "it is delivered",
+    because: partial === null ? "it is delivered" : `it is delivered in part: ${partial.why}`,
   };
-  const committed: FleetEvent = { event: "credits", report: id, verb: "commit", credits };
   return run(
     redis,
     DELIVER,
@@ -81,12 +124,25 @@ export async function deliver(store: Store, report: Report, artefactHash: string
       keys.artefact(id),
       keys.account(account),
       keys.ledger(account),
-      keys.hold(holdIdOf(id)),
+      keys.hold(holdId),
       keys.wakeups,
+      keys.openHolds,
       keys.events(id),
       keys.fleetEvents,
     ],
-    [id, report.run, artefactHash, JSON.stringify(status), JSON.stringify(committed)],
+    [
+      id,
+      report.run,
+      holdId,
+      artefactHash,
+      terms.delivery,
+      partial?.commitCredits ?? "",
+      partial?.by ?? "",
+      partial?.why ?? "",
+      JSON.stringify(status),
+      JSON.stringify(caseNames(store, id)),
+      ...terms.sections,
+    ],
   );
 }
 
