@@ -382,7 +382,7 @@ function sayHowToGoOn(environment: readonly string[]): void {
   const lines = [
     ...(environment.length === 0 ? [] : [`export ${environment.join(" ")}`]),
     `npx report-fleet submit topic-report --account ${ACCOUNT} --wait \\`,
-    `    --input '{"topic": "Night trains in Europe"}'`,
+    `    --input '{"topic": "The return of the night train"}'`,
     "npx report-fleet ls",
     "npx report-fleet --help",
   ];

@@ -214,7 +214,7 @@ function planProse(output: unknown): string {
   if (!plan) return "";
   const steps = plan.steps.map(
     (one, index) =>
-      `${index + 1}. **${escapeMarkdown(one.action)}** (${one.effort}). ${escapeMarkdown(one.reason)}`,
+      `${index + 1}. **${escapeMarkdown(one.action.replace(/\.$/, ""))}** (${one.effort}). ${escapeMarkdown(one.reason)}`,
   );
   return ["### Approach", nestHeadings(plan.approach, 4), "### Steps", steps.join("\n")].join("\n\n");
 }

@@ -12,8 +12,8 @@ export interface Sample {
 }
 
 const TOPICS = [
-  { topic: "Automatic invoice checking in mid-sized companies", audience: "finance directors" },
-  { topic: "Language models in customer service", audience: "heads of service teams" },
+  { topic: "Automating invoice checks in mid-sized companies", audience: "finance directors" },
+  { topic: "The use of language models in customer service", audience: "heads of service teams" },
 ];
 
 export function samplesOf(types: readonly ReportType[]): Sample[] {

@@ -39,7 +39,7 @@ export function fillSchema(schema: Schema, assignment: Assignment): unknown {
 function fill(given: Schema, path: readonly string[], filling: Filling): unknown {
   const schema = resolve(given, filling.root);
   if ("const" in schema) return schema["const"];
-  if (Array.isArray(schema["enum"])) return fromEnum(schema["enum"] as unknown[], filling);
+  if (Array.isArray(schema["enum"])) return fromEnum(schema["enum"] as unknown[], path, filling);
   if (path.length > MAX_DEPTH) return null;
   switch (typeOf(schema)) {
     case "object":
@@ -109,8 +109,17 @@ function typeOf(schema: Schema): string {
   return "string";
 }
 
-function fromEnum(values: readonly unknown[], { random }: Filling): unknown {
-  return values[Math.floor(values.length * random())];
+/** In a list, steps are ranked: the gravest finding first, the smallest piece of work first. */
+function fromEnum(values: readonly unknown[], path: readonly string[], { random }: Filling): unknown {
+  const index = indexIn(path);
+  if (index === null) return values[Math.floor(values.length * random())];
+  const grave = /severity|priority|impact|risk|level|urgency/.test(lastName(path));
+  const at = Math.min(index, values.length - 1);
+  return values[grave && isAscending(values) ? values.length - 1 - at : at];
+}
+
+function isAscending(values: readonly unknown[]): boolean {
+  return /^(?:low|minor|info|trivial|none)/i.test(String(values[0]));
 }
 
 function fillObject(schema: Schema, path: readonly string[], filling: Filling): Schema {

@@ -157,7 +157,7 @@ export const PARTS: Readonly<Record<Theme, readonly Part[]>> = {
       heading: "Where the exposure lies",
       sentences: [
         "The largest exposure is code that runs before anybody calls it: an install script executes with the rights of whoever installs.",
-        "Deprecated packages are the second: they still work, which is why they stay, and a flaw found in them tomorrow has nobody to fix it.",
+        "Deprecated packages, where there are any, come second: they still work, which is why they stay, and a flaw found in them tomorrow has nobody to fix it.",
         "Entries without an integrity hash rest on trust in the registry alone, since a changed archive would not be noticed.",
       ],
     },
@@ -182,7 +182,7 @@ export const PARTS: Readonly<Record<Theme, readonly Part[]>> = {
     {
       heading: "Order of work",
       sentences: [
-        "Start with what is deprecated, since waiting only makes that work larger.",
+        "Whatever is deprecated goes first, since waiting only makes that work larger.",
         "Continue with the packages that hold several duplicates in place; one upgrade there removes more versions than any other change.",
         "Leave major versions of frameworks for last, each in a change of its own, so that a regression has one suspect.",
       ],
@@ -263,7 +263,7 @@ export const RECOMMENDATIONS: Readonly<Record<"general" | "packages", readonly s
   ],
   packages: [
     "Refuse install scripts by default and allow the few that are needed by name.",
-    "Replace each deprecated package or record, with a date, why it stays.",
+    "Keep a dated decision for every deprecated package: replace it, or say why it stays.",
     "Move the packages that pin old ranges forward first; that removes most duplicates.",
     "Let the build fail on a licence outside the agreed list.",
     "Install strictly from the lockfile, with integrity hashes checked, on every machine that builds.",
@@ -281,7 +281,7 @@ export const RISKS: Readonly<Record<"general" | "packages", readonly string[]>> 
   ],
   packages: [
     "An install script runs with the rights of the machine that builds the product.",
-    "A deprecated package stays because it works, and has nobody to fix its next flaw.",
+    "A package that is deprecated tomorrow stays because it works, and has nobody to fix its next flaw.",
     "Two versions of one package meet at run time and do not recognise each other's types.",
     "A licence that nobody agreed to arrives with an update and is found in an audit.",
     "A package without an integrity hash could change without being noticed.",
