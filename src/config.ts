@@ -33,6 +33,8 @@ const DURATIONS = {
   callConnectMs: 10 * SECOND_MS,
   callIdleMs: 2 * MINUTE_MS,
   callTotalMs: 10 * MINUTE_MS,
+  /** How long a canary report may stay silent before another takes its place; longer than any single call. */
+  probeLeaseMs: 15 * MINUTE_MS,
   /** The most a report type's own code may take. */
   userCodeMs: 30 * SECOND_MS,
   /** How long a submit may be repeated under its idempotency key, and a person may think about a review. */

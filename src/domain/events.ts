@@ -3,6 +3,7 @@
  * to an append-only stream per report and to one for the fleet: the one source of progress, logs and metrics.
  * Its time is the id of its stream entry, by the clock of Redis. No event holds source text, prompts or answers.
  */
+import type { BreakerCause, BreakerState } from "./breaker.ts";
 import type { LedgerVerb } from "./credits.ts";
 import type { FailureSummary, ReportStatus, SectionStatus } from "./report.ts";
 import type { MicroUsd, ReportId } from "./ids.ts";
@@ -62,6 +63,19 @@ export type FleetEvent =
   | ({ event: "step.completed"; step: string; elapsedMs: number } & OfSection)
   | ({ event: "verdict"; verdict: string; because: string; failure: FailureSummary } & OfSection)
   | ({ event: "credits"; verb: LedgerVerb; credits: number } & OfReport)
+  | ({ event: "section.went_without"; failure: FailureSummary } & OfSection)
+  | {
+      event: "breaker";
+      type: string;
+      from: BreakerState;
+      to: BreakerState;
+      version: number;
+      cause: BreakerCause;
+      by: string | null;
+      reason: string | null;
+      votes: number;
+      burntMicros: MicroUsd;
+    }
   | ({ event: "repaired"; what: string; because: string } & OfReport);
 
 export type FleetEventName = FleetEvent["event"];

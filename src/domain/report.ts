@@ -99,7 +99,9 @@ export type Section = PlannedSection & {
 } & SectionState;
 
 export type ReportState =
-  | { status: "pending" | "running" | "waiting_for_retry" }
+  | { status: "pending" | "running" }
+  /** `postponed`: its type is stopped, and it goes on by itself once it is not. */
+  | { status: "waiting_for_retry"; postponed?: true }
   | { status: "needs_review"; failure: FailureSummary }
   | { status: "completed"; delivery: Delivery; artefactHash: string; deliveredAt: EpochMs }
   | { status: "failed" | "cancelled"; because: string };

@@ -26,7 +26,9 @@ function progressOf(report: SentenceReport, sections: readonly SentenceSection[]
     case "running":
       return writing(sections);
     case "waiting_for_retry":
-      return waiting(sections, now);
+      return report.postponed === true
+        ? "Waiting: reports of this kind are stopped until a fault is repaired."
+        : waiting(sections, now);
     case "needs_review":
       return reviewed(report.failure);
     case "completed":

@@ -18,6 +18,8 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
       return "debug";
     case "call.unanswered":
     case "call.rejected":
+    case "section.went_without":
+    case "breaker":
     case "repaired":
       return "warn";
     case "report.status":

@@ -3,9 +3,11 @@
  * stored, held or spent; what is returned from here is in the books and will be worked on, whatever dies next.
  */
 import { randomBytes } from "node:crypto";
+import { openingReason, type Opening } from "../domain/breaker.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import { ACCOUNT_RULE, isAccount, reportIdFrom, type ReportId } from "../domain/ids.ts";
 import type { ReportStatus } from "../domain/report.ts";
+import { breakerSettings } from "../report-types/breaker-settings.ts";
 import type { Registry } from "../report-types/registry.ts";
 import { checkSource } from "../report-types/source.ts";
 import { admit } from "../store/admit.ts";
@@ -78,6 +80,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       budgetMicros: Math.round(type.budget.usd * 1_000_000),
       source,
       idempotencyKey: key,
+      whenOpen: breakerSettings(type.breaker).whenOpen,
     },
     counter.durations.wakeAfterMs,
   );
@@ -93,6 +96,8 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
         "idempotency_conflict",
         `The idempotency key "${key}" already belongs to ${admission.report}, which was ordered with another type or source. Use a new key for a new order.`,
       );
+    case "type_disabled":
+      throw new FleetError("type_disabled", disabledSentence(type.type, admission.opening));
     case "insufficient_credits":
       throw new FleetError(
         "insufficient_credits",
@@ -107,4 +112,13 @@ async function repeated(store: Store, id: ReportId): Promise<Submitted> {
   if (stored === null)
     throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
   return { id, status: stored.report.status, credits: stored.report.credits, repeated: true };
+}
+
+/** For whoever ordered: that it is not about their order, what became of the money, and what to do. */
+function disabledSentence(type: string, opening: Opening): string {
+  const since = new Date(opening.at).toISOString().slice(0, 16).replace("T", " ");
+  return (
+    `Reports of "${type}" are stopped since ${since} UTC, because ${openingReason(opening)}. ` +
+    `Nothing was held or charged. Submit again once the type is enabled; \`report-fleet types show ${type}\` shows how it stands.`
+  );
 }

@@ -6,6 +6,7 @@
  */
 import type { z } from "zod";
 import type { Message, ModelConfig } from "../domain/call.ts";
+import type { BreakerSettings } from "../domain/breaker.ts";
 import type { RetryStrategy } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
 

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { FleetError } from "../domain/fleet-error.ts";
 import { NAME_RULE, isName } from "../domain/ids.ts";
+import { breakerProblems } from "./breaker-settings.ts";
 import { DEFAULT_MODEL, HARD_MAX_SOURCE_BYTES } from "./define-report.ts";
 import type { OutputContract, ReportType, SectionDefinition } from "./define-report.ts";
 import { MAX_SECTIONS, asPlanned, definitionsOf, isDynamic, planProblems } from "./plan.ts";
@@ -113,6 +114,7 @@ function orderProblems(type: ReportType): string[] {
     problems.push("prepare must be a function of the source.");
   }
   problems.push(...modelProblems("the type", type.model));
+  problems.push(...breakerProblems(type.breaker));
   return problems;
 }
 

@@ -5,17 +5,19 @@
  * A refused order leaves no trace: it does not use up its idempotency key, and it stores no source.
  */
 import { createHash } from "node:crypto";
+import type { BreakerSettings, Opening } from "../domain/breaker.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
 import { holdIdOf, LEDGER_LUA } from "./credits.ts";
+import { BREAKER_LUA, openingOf } from "./breakers.ts";
 import { pack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, startingScript } from "./script.ts";
 
-const ADMIT = startingScript(`${LEDGER_LUA}
+const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
 -- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
---      submitted_event reserved_event
+--      submitted_event reserved_event breaker when_open
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
 if ARGV[10] ~= '' then
@@ -29,6 +31,11 @@ local available = tonumber(redis.call('HGET', KEYS[3], 'available') or '0')
 if available < credits then return {'insufficient', tostring(available)} end
 
 local now = now_ms()
+local state = breaker_saw(ARGV[15], KEYS[8], now, tonumber(ARGV[4]))
+if state == 'open' and ARGV[16] == 'refuse' then
+  local why = redis.call('HMGET', ARGV[15], 'opening', 'evidence')
+  return {'disabled', why[1], why[2]}
+end
 redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4], 'status', 'pending',
   'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now)
@@ -56,6 +63,8 @@ export interface Order {
   budgetMicros: MicroUsd;
   source: { canonical: string; hash: string; bytes: number };
   idempotencyKey: string | null;
+  /** What becomes of it where the type is stopped. */
+  whenOpen: BreakerSettings["whenOpen"];
 }
 
 export type Admission =
@@ -64,7 +73,9 @@ export type Admission =
   | { outcome: "repeated"; report: ReportId }
   /** The same key came before with another order. */
   | { outcome: "conflict"; report: ReportId }
-  | { outcome: "insufficient_credits"; available: number };
+  | { outcome: "insufficient_credits"; available: number }
+  /** The type is stopped, and orders for it are not held. */
+  | { outcome: "type_disabled"; opening: Opening };
 
 export async function admit(store: Store, order: Order, wakeAfterMs: number): Promise<Admission> {
   const { redis, keys } = store;
@@ -80,7 +91,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
     },
     reserved: { event: "credits", report: id, verb: "reserve", credits: order.credits },
   } satisfies Record<string, FleetEvent>;
-  const [word, detail] = await run<[string, string]>(
+  const [word, detail, evidence] = await run<[string, string, string?]>(
     redis,
     ADMIT,
     [
@@ -113,6 +124,8 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       hold,
       JSON.stringify(events.submitted),
       JSON.stringify(events.reserved),
+      keys.breaker(type),
+      order.whenOpen,
     ],
   );
   switch (word) {
@@ -122,6 +135,11 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       return { outcome: "repeated", report: detail as ReportId };
     case "conflict":
       return { outcome: "conflict", report: detail as ReportId };
+    case "disabled": {
+      const opening = openingOf(detail, evidence);
+      if (opening === null) throw new Error(`The breaker of ${type} is open but does not say why.`);
+      return { outcome: "type_disabled", opening };
+    }
     case "insufficient":
       return { outcome: "insufficient_credits", available: Number(detail) };
     default:

@@ -20,6 +20,7 @@ import type { Answer } from "../domain/call.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
+import { BREAKER_LUA } from "./breakers.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, runForBytes, savingScript, startingScript, type ScriptArgument } from "./script.ts";
@@ -59,7 +60,7 @@ local function settle(report_key, section_key, calls_key, events, fleet_events, 
 end
 `;
 
-const BEGIN = startingScript(`${SETTLE_LUA}
+const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}
 -- KEYS report section calls asks route events fleet_events
 -- ARGV fence call_key take ask_id estimate_micros begun_event unknown_event settlements...
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[6], KEYS[7], 8)
@@ -210,6 +211,8 @@ export type Begun =
   | { outcome: "superseded" }
   /** The report halted or is being cancelled: no new call begins. */
   | { outcome: "stopped" }
+  /** The report type is stopped. */
+  | { outcome: "postponed" }
   | { outcome: "over_budget"; spentMicros: MicroUsd; budgetMicros: MicroUsd };
 
 export interface Asking {
@@ -286,6 +289,7 @@ export async function beginCall(
       return { outcome: "wait", afterMs: Number(first) };
     case "superseded":
     case "stopped":
+    case "postponed":
       return { outcome: word };
     case "over_budget":
       return { outcome: "over_budget", spentMicros: Number(first), budgetMicros: Number(second) };

@@ -41,6 +41,10 @@ export function keysOf(fleet: string) {
     indexType: (type: string) => `${root}:index:type:${type}`,
     indexStatus: (status: ReportStatus) => `${root}:index:status:${status}`,
 
+    /** Every report type that was announced, and the breaker of each; further keys of a breaker are derived from its own. */
+    breakers: `${root}:breakers`,
+    breaker: (type: string) => `${root}:breaker:${type}`,
+
     processes: `${root}:processes`,
     process: (processId: string) => `${root}:process:${processId}`,
     /** What a process has in hand: job reference → report and section. Emptied by itself or by the sweeper. */

@@ -134,6 +134,18 @@ export class Queues {
     return true;
   }
 
+  /**
+   * Shows in Bull Board that a type is stopped. Pauses only what is empty: a job that waits belongs to a report that
+   * has to be told why it waits, so it is let through to hear it.
+   */
+  async showStopped(type: string, stopped: boolean): Promise<void> {
+    const queue = this.queue(sectionsQueue(type));
+    const paused = await queue.isPaused();
+    const pause = stopped && (await queue.getJobCountByTypes("waiting", "prioritized")) === 0;
+    if (pause && !paused) await queue.pause();
+    if (!pause && paused) await queue.resume();
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#flow.close();

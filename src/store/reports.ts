@@ -16,6 +16,7 @@ import type {
 } from "../domain/report.ts";
 import type { Decision } from "../domain/review.ts";
 import type { HoldStatus } from "../domain/credits.ts";
+import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
 import { OPEN_CASE_LUA, openingArguments } from "./cases.ts";
 import { CREDIT_REVIEW_LUA } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
@@ -34,8 +35,8 @@ end
 return {'planned', redis.call('HGET', KEYS[1], 'plan')}
 `);
 
-const START_ROUND = savingScript(`
--- KEYS report wakeups events fleet_events   ARGV run round wake_after_ms id started_event status_event
+const START_ROUND = savingScript(`${BREAKER_LUA}
+-- KEYS report wakeups events fleet_events   ARGV run round wake_after_ms id started_event status_event postponed_event
 -- A repeat with the round that is already current is the answer to a lost reply, not a second round.
 local status, run, round = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'round'))
 if not status or run ~= ARGV[1] then return 'superseded' end
@@ -43,6 +44,18 @@ if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry'
 if round == ARGV[2] then return 'started' end
 if tonumber(round) + 1 ~= tonumber(ARGV[2]) then return 'superseded' end
 local now = now_ms()
+local breaker = breaker_of(KEYS[1])
+if breaker_word(breaker, KEYS[4], now, ARGV[4], nil) == 'open' then
+  breaker_postpone(breaker, now, ARGV[4])
+  -- The closing of the breaker rings it; the wake-up is there for the day that is missed.
+  redis.call('ZADD', KEYS[2], now + 30 * tonumber(ARGV[3]), ARGV[4])
+  local told = redis.call('HSETNX', KEYS[1], 'postponed', now) == 0 and status == 'waiting_for_retry'
+  redis.call('HSET', KEYS[1], 'status', 'waiting_for_retry', 'updatedAt', now)
+  if not told then emit(KEYS[3], KEYS[4], ARGV[7]) end
+  return 'postponed'
+end
+redis.call('ZREM', breaker .. ':waiting', ARGV[4])
+redis.call('HDEL', KEYS[1], 'postponed')
 redis.call('HSET', KEYS[1], 'round', ARGV[2], 'status', 'running', 'updatedAt', now)
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[4])
 if status == 'pending' then emit(KEYS[3], KEYS[4], ARGV[6]) end
@@ -50,8 +63,8 @@ emit(KEYS[3], KEYS[4], ARGV[5])
 return 'started'
 `);
 
-const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}
--- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case
+const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}${BREAKER_LUA}
+-- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot
 local status, run, decisions = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'decisions'))
 if status == 'needs_review' and run == ARGV[1] then return 'parked' end
 if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
@@ -64,6 +77,7 @@ redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
 emit(KEYS[3], KEYS[4], ARGV[4])
 open_case(ARGV[7], '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
 note_failed_report(KEYS[1], now, KEYS[3], KEYS[4])
+breaker_ballot(KEYS[1], KEYS[3], KEYS[4], now, ARGV[8], false)
 return 'parked'
 `);
 
@@ -140,7 +154,7 @@ export async function startRound(
   round: number,
   sections: readonly string[],
   wakeAfterMs: number,
-): Promise<"started" | "superseded"> {
+): Promise<"started" | "superseded" | "postponed"> {
   const { redis, keys } = store;
   const { id, type, run: runNumber } = report;
   const started: FleetEvent = { event: "run.started", report: id, run: runNumber, round, sections };
@@ -151,11 +165,26 @@ export async function startRound(
     status: "running",
     because: "its sections are being written",
   };
+  const postponed: FleetEvent = {
+    event: "report.status",
+    report: id,
+    type,
+    status: "waiting_for_retry",
+    because: `the report type ${type} is stopped until it is repaired`,
+  };
   return run(
     redis,
     START_ROUND,
     [keys.report(id), keys.wakeups, keys.events(id), keys.fleetEvents],
-    [runNumber, round, wakeAfterMs, id, JSON.stringify(started), JSON.stringify(status)],
+    [
+      runNumber,
+      round,
+      wakeAfterMs,
+      id,
+      JSON.stringify(started),
+      JSON.stringify(status),
+      JSON.stringify(postponed),
+    ],
   );
 }
 
@@ -169,6 +198,9 @@ export async function parkReport(
     ofReport: boolean;
     /** After this without a decision the report fails and the credits go back. */
     deadlineMs: number;
+    /** Of the code that came to this end, and whether it says something about the type. */
+    version: number;
+    ballot: readonly BallotPaper[];
   },
 ): Promise<"parked" | "superseded" | "moved"> {
   const { redis, keys } = store;
@@ -194,6 +226,7 @@ export async function parkReport(
       stored.decisions,
       parking.deadlineMs,
       openingArguments(store, ownCase)[0],
+      ballotArgument({ report: id, section: "(report)", version: parking.version }, parking.ballot),
     ],
   );
 }
@@ -308,8 +341,9 @@ function reportState(fields: Record<string, string>, failure: FailureSummary | n
   switch (status) {
     case "pending":
     case "running":
-    case "waiting_for_retry":
       return { status };
+    case "waiting_for_retry":
+      return fields["postponed"] === undefined ? { status } : { status, postponed: true };
     case "needs_review":
       if (failure === null) throw new Error(`Report ${fields["id"]} needs review but names no failure.`);
       return { status, failure };

@@ -16,6 +16,7 @@ import type {
   SectionState,
   SectionStatus,
 } from "../domain/report.ts";
+import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
 import { SETTLE_LUA, settlementArguments, type Settlement } from "./calls.ts";
 import { OPEN_CASE_LUA, openingArguments, type AskedQuestion } from "./cases.ts";
 import { pack, unpack } from "./packed.ts";
@@ -51,9 +52,9 @@ local function of_older_run(section_key, report_key)
 end
 `;
 
-const CLAIM = savingScript(`${MOVE_LUA}
+const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}
 -- KEYS report section events fleet_events wakeups
--- ARGV id run claim process process_key_prefix wake_after_ms event
+-- ARGV id run claim process process_key_prefix wake_after_ms event version
 local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
@@ -65,8 +66,14 @@ local now = now_ms()
 if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''} end
 if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
 if s[4] and tonumber(s[4]) > now then return {'wait', tostring(tonumber(s[4]) - now)} end
+local word = breaker_word(breaker_of(KEYS[1]), KEYS[4], now, ARGV[1], tonumber(ARGV[8]))
+if word == 'older' then return {'older'} end
+if word == 'open' then
+  breaker_postpone(breaker_of(KEYS[1]), now, ARGV[1])
+  return {'postponed'}
+end
 local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2])
+redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2], 'version', ARGV[8])
 redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
 move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[1])
@@ -74,13 +81,13 @@ if status ~= 'running' then emit(KEYS[3], KEYS[4], ARGV[7]) end
 return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''}
 `);
 
-const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}
--- KEYS report section calls events fleet_events wakeups   ARGV fence id wake_after_ms output output_hash unreviewed event settlements...
+const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${BREAKER_LUA}
+-- KEYS report section calls events fleet_events wakeups   ARGV fence id wake_after_ms output output_hash unreviewed event ballot settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local status = redis.call('HGET', KEYS[2], 'status')
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 8)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 9)
 if of_older_run(KEYS[2], KEYS[1]) then
   redis.call('HSET', KEYS[2], 'claim', '')
   move_section(KEYS[2], KEYS[1], status, 'pending', KEYS[4], KEYS[5])
@@ -91,16 +98,17 @@ redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewe
 move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
 redis.call('ZADD', KEYS[6], now_ms() + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[7])
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now_ms(), ARGV[8], true)
 return 'completed'
 `);
 
-const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}
+const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}${BREAKER_LUA}
 -- KEYS report section calls events fleet_events wakeups
--- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event case prompt settlements...
+-- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event case prompt ballot settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim')
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 13)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 14)
 local now = now_ms()
 if of_older_run(KEYS[2], KEYS[1]) then
   redis.call('HSET', KEYS[2], 'claim', '')
@@ -115,6 +123,7 @@ move_section(KEYS[2], KEYS[1], s[1], ARGV[4], KEYS[4], KEYS[5])
 redis.call('ZADD', KEYS[6], now + tonumber(ARGV[5]) + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[10])
 open_case(ARGV[11], ARGV[12], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now)
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ARGV[13], false)
 return 'left'
 `);
 
@@ -141,6 +150,8 @@ export interface Claim {
   report: ReportId;
   type: string;
   section: string;
+  /** Of the code that writes it; a vote is about this version. */
+  version: number;
   fence: string;
   attempts: Attempts;
   /** Fingerprints of contract failures this section has seen, oldest first. */
@@ -158,7 +169,11 @@ export type ClaimOutcome =
   /** The section needs no more work. */
   | { outcome: "finished" }
   /** The report halted or is being cancelled. */
-  | { outcome: "stopped" };
+  | { outcome: "stopped" }
+  /** The report type is stopped: the report is rung again once it is not. */
+  | { outcome: "postponed" }
+  /** A newer version of the type is on trial; its workers take this. */
+  | { outcome: "older" };
 
 export async function claimSection(
   store: Store,
@@ -166,6 +181,7 @@ export async function claimSection(
     report: ReportId;
     type: string;
     section: string;
+    version: number;
     run: number;
     claimId: string;
     process: string;
@@ -187,6 +203,7 @@ export async function claimSection(
       keys.process(""),
       wakeAfterMs,
       JSON.stringify(event),
+      wanted.version,
     ],
   );
   switch (reply[0]) {
@@ -197,6 +214,7 @@ export async function claimSection(
           report,
           type,
           section,
+          version: wanted.version,
           fence: reply[1] ?? "",
           attempts: { transient: Number(reply[2]), repair: Number(reply[3]), crash: Number(reply[4]) },
           prints: (reply[5] ?? "").split(" ").filter((print) => print !== ""),
@@ -208,6 +226,8 @@ export async function claimSection(
     case "superseded":
     case "finished":
     case "stopped":
+    case "postponed":
+    case "older":
       return { outcome: reply[0] };
     default:
       throw new Error(`claim answered ${String(reply[0])}, which no version of this program knows.`);
@@ -228,6 +248,7 @@ export async function finishSection(
   written: SectionOutput,
   settlements: readonly Settlement[],
   wakeAfterMs: number,
+  ballot: readonly BallotPaper[],
 ): Promise<"completed" | "superseded"> {
   const event: FleetEvent = {
     event: "section.status",
@@ -245,6 +266,7 @@ export async function finishSection(
     written.hash,
     written.unreviewed ?? "",
     JSON.stringify(event),
+    ballotArgument(claim, ballot),
     ...settlementArguments(claim, settlements),
   ]);
 }
@@ -275,6 +297,7 @@ export async function leaveSection(
   leaving: Leaving,
   settlements: readonly Settlement[],
   wakeAfterMs: number,
+  ballot: readonly BallotPaper[],
 ): Promise<"left" | "superseded"> {
   const failure = leaving.to === "pending" ? null : leaving.failure;
   const event: FleetEvent = {
@@ -299,6 +322,7 @@ export async function leaveSection(
     leaving.to === "needs_review" && leaving.halts ? 1 : 0,
     JSON.stringify(event),
     ...openingArguments(store, leaving.to === "needs_review" ? { ...claim, ...leaving } : null),
+    ballotArgument(claim, ballot),
     ...settlementArguments(claim, settlements),
   ]);
 }

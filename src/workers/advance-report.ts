@@ -22,6 +22,7 @@ import {
   type DeliveredSection,
   type DeliveryTerms,
 } from "../store/deliver.ts";
+import { settleProbe } from "../store/breakers.ts";
 import type { ReportJobData, SectionJobData } from "../store/queues.ts";
 import {
   parkReport,
@@ -33,6 +34,7 @@ import {
   type StoredReport,
 } from "../store/reports.ts";
 import { readOutput } from "../store/sections.ts";
+import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
 import { PLANNING } from "./section-author.ts";
@@ -81,7 +83,8 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
               "no_progress",
               `Report ${report.id} made no progress in ${report.round} rounds.`,
             );
-          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) === "superseded")
+          // Superseded, or postponed: the breaker of its type rings it again.
+          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) !== "started")
             return DONE;
           await flow.addSections(
             type.type,
@@ -95,6 +98,8 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
           return DONE;
         case "deliver":
           await deliverReport(workshop, stored, type, sections);
+          // It may have been the canary that its type was waiting for.
+          await settleProbe(store, report.type, report.id);
           return DONE;
       }
     } catch (thrown) {
@@ -112,6 +117,9 @@ function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, 
     failure,
     ofReport,
     deadlineMs: type.reviewDeadlineMs ?? workshop.durations.reviewDeadlineMs,
+    version: type.version,
+    // What a section failed with has voted when the section was left.
+    ballot: ofReport ? [paperOf(failure)] : [],
   };
 }
 

@@ -1,6 +1,7 @@
 /** The one place where a verdict becomes a fact: what the store is told, and how the job ends. */
 import type { Verdict } from "../domain/failure.ts";
 import { leaveSection, type Leaving } from "../store/sections.ts";
+import { ballotOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { summaryOf, type Session } from "./session.ts";
 import type { Stop } from "./stop.ts";
@@ -15,6 +16,7 @@ export async function carryOut(session: Session, stop: Stop): Promise<Ending> {
       consequence.leaving,
       session.takeSettlements(),
       durations.wakeAfterMs,
+      consequence.leaving.to === "needs_review" ? ballotOf(session, consequence.leaving.failure) : [],
     );
   }
   return consequence.ending;
@@ -32,6 +34,8 @@ function consequenceOf(session: Session, stop: Stop): Consequence {
       return { leaving: { to: "pending", because: "a newer run has begun" }, ending: DONE };
     case "halted":
       return { leaving: { to: "pending", because: "the report halted" }, ending: DONE };
+    case "postponed":
+      return { leaving: { to: "pending", because: "its report type is stopped" }, ending: DONE };
     case "hand_on":
       return { leaving: { to: "pending", because: stop.because }, ending: { ending: "hand_on" } };
     case "wait":

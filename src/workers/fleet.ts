@@ -2,7 +2,9 @@
 import type { Models } from "../llm/models.ts";
 import { createOpenAiLlm } from "../llm/openai-client.ts";
 import type { Llm, ResponseFormat } from "../llm/port.ts";
+import { breakerSettings } from "../report-types/breaker-settings.ts";
 import type { Registry } from "../report-types/registry.ts";
+import { announceType } from "../store/breakers.ts";
 import { beat, forgetProcess } from "../store/processes.ts";
 import { recallFormat, rememberFormat } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
@@ -57,6 +59,8 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     random: Math.random,
   };
 
+  for (const { type, version, breaker } of settings.types.all())
+    await announceType(store, { type, version, breaker: breakerSettings(breaker) }, durations.probeLeaseMs);
   await beat(store, identity);
   const heart = setInterval(() => void beat(store, identity).catch(() => undefined), durations.heartbeatMs);
   const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));

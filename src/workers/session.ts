@@ -25,6 +25,8 @@ export interface WorkerDurations {
   userCodeMs: number;
   /** A report that has not moved for this long is looked at by the sweeper. */
   wakeAfterMs: number;
+  /** How long a canary report of a half-open type may stay silent. */
+  probeLeaseMs: number;
   /** How long a job waits before it asks again for what it cannot have now. */
   askAgainMs: number;
 }

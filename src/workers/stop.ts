@@ -14,6 +14,8 @@ export type Stop =
   | { stop: "superseded" }
   /** The report halted or is being cancelled. */
   | { stop: "halted" }
+  /** The report type is stopped: nothing more is paid until it is opened again. */
+  | { stop: "postponed" }
   /** This process is shutting down or lost its lock: the section goes on elsewhere at this call boundary. */
   | { stop: "hand_on"; because: string };
 

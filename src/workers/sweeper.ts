@@ -3,7 +3,8 @@
  *
  * - puts orders into the queue whose producer died between admit and enqueue,
  * - hands on what dead processes had in hand,
- * - rings reports that should have moved by now.
+ * - rings reports that should have moved by now,
+ * - rings the reports of a type whose breaker has closed, and shows in the queues which types are stopped.
  *
  * Death is certain or suspected. Certain: the process lived on this very host and its pid is gone; its work is handed on
  * at once. Suspected: its beat has not moved for `suspectAfterMs`, counted over this sweeper's own unbroken sight of
@@ -25,6 +26,7 @@ import {
   listWaitingInOutbox,
   postponeWakeup,
 } from "../store/wakeups.ts";
+import { followBreakers, type Rung } from "./follow-breakers.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
 
@@ -138,19 +140,20 @@ export class Sweeper {
     }
   }
 
-  async #ring(id: ReportId): Promise<void> {
+  async #ring(id: ReportId): Promise<Rung> {
     const { store, queues } = this.#workshop;
     const stored = await readReport(store, id);
     if (stored === null || isFinished(stored.report.status) || stored.report.status === "needs_review") {
       await dropWakeup(store, id);
-      return;
+      return "over";
     }
     const { run } = stored.report;
     const state = await queues.parentState(id, run);
-    if (state === "live") return;
+    if (state === "live") return "live";
     // Ended without the report being settled, or waiting for children that are gone: the job is made anew.
     if (state !== null) await queues.removeParent(id, run);
     await queues.ringReport(id, run);
+    return "rung";
   }
 
   #forgetSights(): void {

@@ -17,6 +17,7 @@ import { readQuestion } from "../store/cases.ts";
 import type { SectionJobData } from "../store/queues.ts";
 import { readReport, type StoredReport } from "../store/reports.ts";
 import { claimSection, finishSection } from "../store/sections.ts";
+import { ballotOf } from "./ballot.ts";
 import { carryOut } from "./carry-out.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { readMaterial } from "./material.ts";
@@ -40,10 +41,11 @@ export async function writeSection(
   const author = authorOf(type, stored.plan, job.section);
   const claimed = await claimSection(
     workshop.store,
-    { ...job, type: type.type, process: workshop.processId },
+    { ...job, type: type.type, version: type.version, process: workshop.processId },
     workshop.durations.wakeAfterMs,
   );
   if (claimed.outcome === "wait") return { ending: "delay", afterMs: claimed.afterMs };
+  if (claimed.outcome === "older") return { ending: "delay", afterMs: workshop.durations.askAgainMs };
   if (claimed.outcome !== "claimed") return DONE;
 
   const session = new Session(
@@ -65,6 +67,7 @@ export async function writeSection(
       { output: json, hash, unreviewed: session.unreviewed },
       session.takeSettlements(),
       workshop.durations.wakeAfterMs,
+      ballotOf(session, null),
     );
     return DONE;
   } catch (thrown) {
