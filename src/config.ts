@@ -8,6 +8,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { FleetError } from "./domain/fleet-error.ts";
+import type { MicroUsd } from "./domain/ids.ts";
+import type { RouteLimits, SpendCaps } from "./domain/route.ts";
 import { RESPONSE_FORMATS, type ResponseFormat } from "./llm/port.ts";
 
 const SECOND_MS = 1_000;
@@ -33,6 +35,16 @@ const DURATIONS = {
   callConnectMs: 10 * SECOND_MS,
   callIdleMs: 2 * MINUTE_MS,
   callTotalMs: 10 * MINUTE_MS,
+  /** A route closed for longer than this is passed over where the model has another one. */
+  fallbackAfterMs: 30 * SECOND_MS,
+  /** A route nobody gets an answer from: first and longest pause between probes, and how long it costs no attempts. */
+  troubleFirstMs: 1 * SECOND_MS,
+  troubleLongestMs: 60 * SECOND_MS,
+  troubleFreeMs: 60 * MINUTE_MS,
+  /** A worker that is refused where another was answered this recently has the wrong settings itself. */
+  withdrawWithinMs: 60 * SECOND_MS,
+  /** An answer that is not saved by then is kept in a file as well. */
+  spoolAfterMs: 2 * SECOND_MS,
   /** How long a canary report may stay silent before another takes its place; longer than any single call. */
   probeLeaseMs: 15 * MINUTE_MS,
   /** The most a report type's own code may take. */
@@ -63,7 +75,13 @@ export interface Config {
     readonly model: string | null;
     readonly responseFormat: ResponseFormat;
     readonly stream: boolean;
+    readonly limits: RouteLimits;
   };
+  /** A file of ordered routes per model; null where the one of `openai` answers everything. */
+  readonly routes: string | null;
+  /** The keys that the route file names; asked for by variable so that no other code reads the environment. */
+  readonly secret: (variable: string) => string | null;
+  readonly caps: SpendCaps;
   readonly logLevel: LogLevel;
   /** Sections written at the same time by one process. */
   readonly concurrency: number;
@@ -87,6 +105,13 @@ function numeric<T extends z.ZodType<number, number>>(rules: T) {
 
 const flag = z.enum(["1", "true", "yes", "0", "false", "no"], { error: "expected true or false" });
 
+const limit = z.coerce
+  .number()
+  .pipe(z.int({ error: "expected a whole number" }).positive("expected 1 or more"))
+  .nullable()
+  .default(null);
+const usd = z.coerce.number().pipe(z.number().nonnegative("expected dollars, 0 or more")).nullable().default(null);
+
 const environment = z.object({
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: "expected redis://host:port or rediss://host:port" })
@@ -108,6 +133,12 @@ const environment = z.object({
     .enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(", ")}` })
     .default("auto"),
   STREAM: flag.default("false"),
+  REQUESTS_PER_MINUTE: limit,
+  TOKENS_PER_MINUTE: limit,
+  ROUTE_CONCURRENCY: limit,
+  ROUTES: z.string().nullable().default(null),
+  SPEND_CAP_USD: usd,
+  ACCOUNT_SPEND_CAP_USD: usd,
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
   CONCURRENCY: numeric(
     z
@@ -144,12 +175,25 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       model: settings.OPENAI_MODEL,
       responseFormat: settings.RESPONSE_FORMAT,
       stream: ["1", "true", "yes"].includes(settings.STREAM),
+      limits: {
+        requestsPerMinute: settings.REQUESTS_PER_MINUTE,
+        tokensPerMinute: settings.TOKENS_PER_MINUTE,
+        concurrency: settings.ROUTE_CONCURRENCY,
+      },
     },
+    routes: settings.ROUTES,
+    secret: (variable) => given[variable] ?? null,
+    caps: { fleetPerDay: micros(settings.SPEND_CAP_USD), accountPerDay: micros(settings.ACCOUNT_SPEND_CAP_USD) },
     logLevel: settings.LOG_LEVEL,
     concurrency: settings.CONCURRENCY,
     timeScale: settings.TIME_SCALE,
     durations: scaled(settings.TIME_SCALE),
   });
+}
+
+/** Dollars become micro-USD once, here. */
+function micros(dollars: number | null): MicroUsd | null {
+  return dollars === null ? null : Math.round(dollars * 1_000_000);
 }
 
 /** The configuration for a person to see: no secret is in it. */

@@ -8,7 +8,8 @@ import type { FleetEvent } from "./domain/events.ts";
 import { totalSpend, type Spend } from "./domain/failure.ts";
 import type { ReportId } from "./domain/ids.ts";
 import type { Report, ReportStatus, Section } from "./domain/report.ts";
-import { modelsOf } from "./llm/models.ts";
+import { NO_CAPS, NO_LIMITS, type RouteLimits, type SpendCaps } from "./domain/route.ts";
+import { modelsOf, type RouteConfig } from "./llm/models.ts";
 import { NO_OVERRIDES, SIMULATED_MODELS } from "./llm/prices.ts";
 import type { LedgerRow } from "./llm/simulated/ledger.ts";
 import type { FaultRule } from "./llm/simulated/faults.ts";
@@ -40,6 +41,13 @@ export interface TestFleetSettings {
   concurrency?: number;
   roles?: readonly Role[];
   durations?: Partial<Durations>;
+  /** Limits of the simulated route, and daily caps. */
+  limits?: Partial<RouteLimits>;
+  caps?: Partial<SpendCaps>;
+  /** Several routes for every call, in order; what is left out is the simulated route's. */
+  routes?: readonly Partial<RouteConfig>[];
+  /** Where answers that cannot be saved are kept. */
+  spoolDir?: string;
   /** Uses this provider instead of starting one; it is left open at the end. */
   provider?: Pick<SimulatedProvider, "url"> | undefined;
 }
@@ -52,6 +60,9 @@ const TEST_DURATIONS: Partial<Durations> = {
   graceMs: 10_000,
   wakeAfterMs: 5_000,
   askAgainMs: 300,
+  troubleFirstMs: 50,
+  troubleLongestMs: 500,
+  spoolAfterMs: 500,
 };
 
 export class TestFleet {
@@ -145,12 +156,20 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
       ...(settings.faults === undefined ? {} : { faults: settings.faults }),
     }));
   const durations = { ...config.durations, ...TEST_DURATIONS, ...settings.durations };
-  const models = modelsOf({
+  const route: RouteConfig = {
     baseUrl: provider.url,
     apiKey: "simulated",
     model: SIMULATED_MODELS[0] ?? "simulated-writer",
     responseFormat: "auto",
     stream: false,
+    limits: { ...NO_LIMITS, ...settings.limits },
+  };
+  const models = modelsOf({
+    fallThrough: route,
+    models:
+      settings.routes === undefined
+        ? {}
+        : { default: settings.routes.map((more) => ({ ...route, ...more })) },
     timeouts: {
       connectMs: durations.callConnectMs,
       idleMs: durations.callIdleMs,
@@ -168,6 +187,8 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
     types,
     models,
     durations,
+    caps: { ...NO_CAPS, ...settings.caps },
+    spoolDir: settings.spoolDir ?? null,
   });
   return new TestFleet(fleet, provider, settings.provider === undefined);
 }

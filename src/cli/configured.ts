@@ -4,8 +4,10 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config.ts";
 import { FleetError } from "../domain/fleet-error.ts";
-import { modelsOf, type Models } from "../llm/models.ts";
+import { NO_LIMITS } from "../domain/route.ts";
+import { modelsOf, type Models, type RouteConfig } from "../llm/models.ts";
 import { loadPriceFile, NO_OVERRIDES, SIMULATED_MODELS } from "../llm/prices.ts";
+import { loadRouteFile } from "../llm/route-file.ts";
 import { lintRegistry, type LintProblem } from "../report-types/lint.ts";
 import { loadReportTypes, type Registry } from "../report-types/registry.ts";
 import { Queues } from "../store/queues.ts";
@@ -33,39 +35,42 @@ export function commandRedisUrl(config: Config): string {
   }
 }
 
-/** The models of the configured provider. */
+/** The models of the configured provider, or of the route file. */
 export function configuredModels(config: Config): Models {
-  const { apiKey, baseUrl, model, responseFormat, stream } = config.openai;
-  if (apiKey === null || model === null) {
+  const { apiKey, baseUrl, model, responseFormat, stream, limits } = config.openai;
+  const models = config.routes === null ? {} : loadRouteFile(config.routes, config.secret);
+  const single = apiKey === null || model === null ? null : { apiKey, baseUrl, model, responseFormat, stream, limits };
+  if (single === null && models["default"] === undefined) {
     const missing = [apiKey === null ? "OPENAI_API_KEY" : "", model === null ? "OPENAI_MODEL" : ""].filter(
       (name) => name !== "",
     );
     throw new FleetError(
       "usage",
-      `The worker role needs a provider: set ${missing.join(" and ")}, or start it with --roles orchestrator.`,
+      `The worker role needs a provider: set ${missing.join(" and ")} (or ROUTES), or start it with --roles orchestrator.`,
     );
   }
-  return modelsFor(config, { baseUrl, apiKey, model, responseFormat, stream });
+  return modelsFor(config, single, models);
 }
 
 /** The models of a simulated provider; they cost nothing whatever the environment holds. */
 export function simulatedModels(config: Config, baseUrl: string): Models {
-  return modelsFor(config, {
-    baseUrl,
-    apiKey: "simulated",
-    model: SIMULATED_MODELS[0] ?? "simulated-writer",
-    responseFormat: "auto",
-    stream: false,
-  });
+  const model = SIMULATED_MODELS[0] ?? "simulated-writer";
+  return modelsFor(
+    config,
+    { baseUrl, apiKey: "simulated", model, responseFormat: "auto", stream: false, limits: NO_LIMITS },
+    {},
+  );
 }
 
 function modelsFor(
   config: Config,
-  provider: Omit<Parameters<typeof modelsOf>[0], "timeouts" | "prices">,
+  fallThrough: RouteConfig | null,
+  models: Record<string, readonly RouteConfig[]>,
 ): Models {
   const { callConnectMs, callIdleMs, callTotalMs } = config.durations;
   return modelsOf({
-    ...provider,
+    fallThrough,
+    models,
     timeouts: { connectMs: callConnectMs, idleMs: callIdleMs, totalMs: callTotalMs },
     prices: config.prices === null ? NO_OVERRIDES : loadPriceFile(config.prices),
   });

@@ -9,7 +9,9 @@ import { classifyCommand } from "./commands/classify.ts";
 import { creditsCommand } from "./commands/credits.ts";
 import { getCommand } from "./commands/get.ts";
 import { lsCommand } from "./commands/ls.ts";
+import { routesCommand } from "./commands/routes.ts";
 import { simulateCommand } from "./commands/simulate.ts";
+import { startSpendingCommand, stopSpendingCommand } from "./commands/spending.ts";
 import { startCommand } from "./commands/start.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
@@ -30,6 +32,9 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   getCommand,
   typesCommand,
   creditsCommand,
+  routesCommand,
+  stopSpendingCommand,
+  startSpendingCommand,
   classifyCommand,
   simulateCommand,
 ];

@@ -87,11 +87,13 @@ export function weightedShare(
   delivered: readonly { weight: number }[],
   all: readonly { weight: number }[],
 ): number {
-  const sum = (sections: readonly { weight: number }[]) =>
-    sections.reduce((total, { weight }) => total + weight, 0);
   // Everything is the whole price: a quotient of fractional weights might fall short of 1.
   if (delivered.length === all.length) return price;
-  return Math.min(price, Math.floor((price * sum(delivered)) / sum(all)));
+  return Math.min(price, Math.floor((price * weightOf(delivered)) / weightOf(all)));
+}
+
+function weightOf(sections: readonly { weight: number }[]): number {
+  return sections.reduce((total, { weight }) => total + weight, 0);
 }
 
 /** How often paid work may fail before a person looks at the account: one report in this run or a later one, or so many reports within the window. */

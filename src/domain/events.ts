@@ -5,7 +5,9 @@
  */
 import type { BreakerCause, BreakerState } from "./breaker.ts";
 import type { LedgerVerb } from "./credits.ts";
+import type { RepairRung } from "./failure.ts";
 import type { FailureSummary, ReportStatus, SectionStatus } from "./report.ts";
+import type { Action } from "./review.ts";
 import type { MicroUsd, ReportId } from "./ids.ts";
 
 interface OfReport {
@@ -37,7 +39,7 @@ export type FleetEvent =
       failure?: FailureSummary;
       retryInMs?: number;
     } & OfSection)
-  | ({ event: "call.begun"; take: number; route: string; estimateMicros: MicroUsd } & OfCall)
+  | ({ event: "call.begun"; take: number; route: string; estimateMicros: MicroUsd; rung?: RepairRung } & OfCall)
   | ({
       event: "call.answered";
       take: number;
@@ -61,8 +63,16 @@ export type FleetEvent =
   | ({ event: "call.rejected"; take: number; failure: FailureSummary } & OfCall)
   | ({ event: "call.reused"; take: number } & OfCall)
   | ({ event: "step.completed"; step: string; elapsedMs: number } & OfSection)
-  | ({ event: "verdict"; verdict: string; because: string; failure: FailureSummary } & OfSection)
   | ({ event: "credits"; verb: LedgerVerb; credits: number } & OfReport)
+  | { event: "route.closed"; route: string; because: string }
+  | { event: "route.opened"; route: string; by: string }
+  | { event: "spending.stopped"; reason: string; by: string }
+  | { event: "spending.started"; by: string }
+  /** Paid failure repeats: no further run of the account's reports until a person has looked. Accounts stay out of events. */
+  | ({ event: "credit_review.opened"; because: string } & OfReport)
+  | { event: "credit_review.closed"; by: string; because: string }
+  | ({ event: "review.opened"; type: string; section: string; case: string; group: string } & OfReport)
+  | ({ event: "review.resolved"; case: string; action: Action; by: string } & OfReport)
   | ({ event: "section.went_without"; failure: FailureSummary } & OfSection)
   | {
       event: "breaker";

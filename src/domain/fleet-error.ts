@@ -21,6 +21,10 @@ export const FLEET_ERROR_CODES = [
   "unknown_price",
   "redis_unreachable",
   "timed_out",
+  /** What a person asked for has no effect in this status; the message says what would. */
+  "not_allowed",
+  /** It changed since it was read. */
+  "stale_version",
 ] as const;
 export type FleetErrorCode = (typeof FLEET_ERROR_CODES)[number];
 

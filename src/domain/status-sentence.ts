@@ -8,7 +8,9 @@ import type { FailureSummary, Report, ReportState, Section, SectionState } from 
 import { formatWait, type EpochMs } from "./ids.ts";
 
 /** What the sentence is made of; a stored report and its sections have more. */
-export type SentenceReport = Pick<Report, "credits" | "hold"> & ReportState;
+export type SentenceReport = Money & ReportState;
+/** Without `charged`, a committed hold was charged in full. */
+type Money = Pick<Report, "credits" | "hold"> & Partial<Pick<Report, "charged">>;
 export type SentenceSection = SectionState;
 
 export function statusSentence(
@@ -85,19 +87,29 @@ function causeOf(failure: FailureSummary | null): string {
   return "a step has to be repeated";
 }
 
-function moneyOf({ credits, hold }: Pick<Report, "credits" | "hold">): string {
+function moneyOf({ credits, hold, charged }: Money): string {
   if (credits === 0) return "It costs no credits.";
-  const amount = count(credits, "credit");
   switch (hold) {
     case "requested":
       return "Nothing is held or charged yet.";
-    case "reserved":
-      return `Your ${amount} ${credits === 1 ? "is" : "are"} held, not charged.`;
-    case "committed":
-      return `${amount} ${credits === 1 ? "was" : "were"} charged.`;
+    case "reserved": {
+      const before = charged ?? 0;
+      const held = `Your ${count(credits - before, "credit")} ${credits - before === 1 ? "is" : "are"} held, not charged.`;
+      // Delivered in part before, and being completed now.
+      return before > 0 ? `${held} ${count(before, "credit")} ${were(before)} charged before.` : held;
+    }
+    case "committed": {
+      const paid = charged ?? credits;
+      if (paid === credits) return `${count(credits, "credit")} ${were(credits)} charged.`;
+      return `${paid} of ${count(credits, "credit")} ${were(paid)} charged.`;
+    }
     case "reversed":
-      return `Your ${amount} ${credits === 1 ? "was" : "were"} returned.`;
+      return `Your ${count(credits, "credit")} ${were(credits)} returned.`;
   }
+}
+
+function were(number: number): string {
+  return number === 1 ? "was" : "were";
 }
 
 /** Sections that need no more writing. */

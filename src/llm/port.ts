@@ -5,6 +5,7 @@
 import type { Answer, Message } from "../domain/call.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import type { MicroUsd } from "../domain/ids.ts";
+import type { RouteLimits } from "../domain/route.ts";
 
 /** How a route is asked for JSON. `auto` starts with `json_schema` and learns from the unbilled 400. */
 export const RESPONSE_FORMATS = ["auto", "json_schema", "json_object", "none"] as const;
@@ -23,6 +24,7 @@ export interface Route {
   stream: boolean;
   timeouts: { connectMs: number; idleMs: number; totalMs: number };
   price: Price;
+  limits: RouteLimits;
 }
 
 /** Micro-USD per million tokens, integers; 0 is a price. */

@@ -21,6 +21,10 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "section.went_without":
     case "breaker":
     case "repaired":
+    case "credit_review.opened":
+    case "route.closed":
+    case "spending.stopped":
+    case "review.opened":
       return "warn";
     case "report.status":
     case "section.status":
@@ -29,8 +33,11 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "report.planned":
     case "run.started":
     case "call.answered":
-    case "verdict":
     case "credits":
+    case "credit_review.closed":
+    case "route.opened":
+    case "spending.started":
+    case "review.resolved":
       return "info";
   }
 }

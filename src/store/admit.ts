@@ -15,7 +15,7 @@ import type { Store } from "./redis.ts";
 import { run, startingScript } from "./script.ts";
 
 const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
--- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type
+-- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
 --      submitted_event reserved_event breaker when_open
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
@@ -40,8 +40,7 @@ redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3
   'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now)
 redis.call('SET', KEYS[2], ARGV[9], 'NX')
-move_credits(KEYS[3], KEYS[4], 'reserve', credits, 'available', 'held', ARGV[12], id, now)
-redis.call('HSET', KEYS[5], 'report', id, 'account', account, 'credits', credits, 'status', 'reserved', 'at', now)
+reserve_hold(KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[14], ARGV[12], id, account, credits, now, tonumber(ARGV[11]))
 if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now) end
 emit(KEYS[7], KEYS[8], ARGV[13])
 emit(KEYS[7], KEYS[8], ARGV[14])
@@ -108,6 +107,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       keys.indexAll,
       keys.indexAccount(account),
       keys.indexType(type),
+      keys.openHolds,
     ],
     [
       id,

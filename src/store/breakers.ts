@@ -393,7 +393,7 @@ export async function readBreakerHistory(store: Store, type: string, limit = 50)
 }
 
 /** What those reports have cost so far without a result: wasted, and unknown. */
-export async function burntMicros(store: Store, reports: Iterable<ReportId>): Promise<MicroUsd> {
+export async function spentInVain(store: Store, reports: Iterable<ReportId>): Promise<MicroUsd> {
   const pipeline = store.redis.pipeline();
   for (const report of new Set(reports))
     pipeline.hmget(store.keys.report(report), "spend.wasted", "spend.unknown");

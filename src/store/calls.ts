@@ -5,8 +5,11 @@
  *
  *     calls   <call key>          "<take>:<state>:<micros>"       the current take
  *             <call key>#<take>   the answer, packed, set once
+ *             <call key>!         the take that the last resume begins with
  *             <step key>          a step's result, packed, set once
+ *             <call key>#<take>!  the ask that brought it
  *     asks    <ask id>            "<state>|<estimate micros>|<billed micros>|<call key>#<take>"
+ *             <ask id>.asked, .answered    facts for the receipt; `.books` says where its spend stands (`books.ts`)
  *
  * `begin` journals an ask before the request leaves; `record` books what came of it, set once and *not* fenced: a late
  * answer of a worker that lost its section is paid all the same. What the answer is worth (accepted, rejected) travels
@@ -16,43 +19,40 @@
  * Money on the report: in_flight (estimates of open asks) → pending (recorded) → useful | repaired at delivery,
  * wasted at rejection; unknown where a request may have been billed and no answer came.
  */
-import type { Answer } from "../domain/call.ts";
+import type { Answer, TakeState } from "../domain/call.ts";
 import type { FleetEvent } from "../domain/events.ts";
-import type { MicroUsd, ReportId } from "../domain/ids.ts";
+import type { RepairRung } from "../domain/failure.ts";
+import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
+import type { RouteLimits, SpendCaps } from "../domain/route.ts";
+import { BOOKS_LUA } from "./books.ts";
 import { BREAKER_LUA } from "./breakers.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
+import { GATE_LUA, served } from "./routes.ts";
 import { run, runForBytes, savingScript, startingScript, type ScriptArgument } from "./script.ts";
 import type { Claim } from "./sections.ts";
+import { SPENDING_LUA } from "./spending.ts";
 
-/** Settlements travel as five arguments each, from index `from` on. Each is applied once, whoever repeats it. */
-export const SETTLE_LUA = `
+/** Settlements travel as six arguments each, from index `from` on. Each is applied once, whoever repeats it. */
+export const SETTLE_LUA = `${BOOKS_LUA}
 local function settle(report_key, section_key, calls_key, events, fleet_events, from)
   local status = redis.call('HGET', report_key, 'status')
   -- Once a report has ended, its money has its final outcome; a late judgement is evidence only.
   local over = status == 'completed' or status == 'failed' or status == 'cancelled'
-  for i = from, #ARGV, 5 do
-    local call_key, take, verdict, print, event = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  for i = from, #ARGV, 6 do
+    local call_key, take, verdict, print, kind, event = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
     local current = redis.call('HGET', calls_key, call_key) or ''
     local n, state, micros = string.match(current, '^(%d+):(%a+):(%d+)$')
     if n == take and state ~= verdict and state ~= 'accepted' then
       redis.call('HSET', calls_key, call_key, n .. ':' .. verdict .. ':' .. micros)
-      if over then
-        micros = 0
-      end
+      local ask_id = redis.call('HGET', calls_key, call_key .. '#' .. n .. '!')
       if verdict == 'rejected' then
-        redis.call('HINCRBY', report_key, 'spend.pending', minus(micros))
-        redis.call('HINCRBY', report_key, 'spend.wasted', micros)
+        if ask_id and not over then book(report_key, ask_id, 'wasted', nil, kind) end
         local prints = redis.call('HGET', section_key, 'prints') or ''
         redis.call('HSET', section_key, 'prints', prints .. ' ' .. print)
-      else
-        if state == 'rejected' then
-          redis.call('HINCRBY', report_key, 'spend.wasted', minus(micros))
-          redis.call('HINCRBY', report_key, 'spend.pending', micros)
-        end
-        -- Remembered here, booked as an outcome of its own when the report is delivered.
-        if tonumber(n) > 1 then redis.call('HINCRBY', report_key, 'spend.pending_repaired', micros) end
+      elseif ask_id and state == 'rejected' and not over then
+        book(report_key, ask_id, 'pending', nil, '')
       end
       emit(events, fleet_events, event)
     end
@@ -60,12 +60,17 @@ local function settle(report_key, section_key, calls_key, events, fleet_events, 
 end
 `;
 
-const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}
--- KEYS report section calls asks route events fleet_events
--- ARGV fence call_key take ask_id estimate_micros begun_event unknown_event settlements...
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[6], KEYS[7], 8)
+const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}${GATE_LUA}${SPENDING_LUA}
+-- KEYS report section calls asks route slots stop today routes events fleet_events
+-- ARGV fence call_key take ask_id estimate_micros begun_event unknown_event route estimate_tokens rpm tpm concurrency lease_ms
+--      fleet_cap account_cap asked settlements...
+local events, fleet_events = KEYS[10], KEYS[11]
+settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, 17)
 local call_key, take, ask_id, estimate = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
+-- A person's resume marks the take to begin with: the rejected ones before it are evidence, and not served again.
+local first = tonumber(redis.call('HGET', KEYS[3], call_key .. '!') or '1')
+take = math.max(take, first)
 local current = redis.call('HGET', KEYS[3], call_key)
 local n, state = 0, ''
 if current then
@@ -73,20 +78,24 @@ if current then
   n, state = tonumber(a), b
   local answer = redis.call('HGET', KEYS[3], call_key .. '#' .. a)
   -- A checkpoint is served to anybody who asks the same, even while the report is stopped: it costs nothing.
-  if answer and take <= n then return {'checkpoint', a, state, answer} end
+  if answer and take <= n then return {'checkpoint', a, state, answer, tostring(first)} end
 end
 
-local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown')
-local s = redis.call('HMGET', KEYS[2], 'fence', 'claim', 'status')
+local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run')
+local s = redis.call('HMGET', KEYS[2], 'fence', 'claim', 'status', 'run')
 if s[1] ~= ARGV[1] or s[3] ~= 'running' or not s[2] or s[2] == '' then return {'superseded'} end
 if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return {'superseded'} end
+-- A newer run has begun: what is in flight is recorded, and nothing more is asked for the older one.
+if s[4] and s[4] ~= r[10] then return {'superseded'} end
 if r[2] or r[3] then return {'stopped'} end
 local ask = redis.call('HGET', KEYS[4], ask_id)
-if ask then return {'go', tostring(math.max(n, take))} end
+if ask then return {'go', tostring(math.max(n, take)), '0', tostring(first)} end
 
 local now = now_ms()
-local closed_until = tonumber(redis.call('HGET', KEYS[5], 'closedUntil') or '0')
-if closed_until > now then return {'wait', tostring(closed_until - now)} end
+if breaker_stops(KEYS[1], KEYS[2], fleet_events, now) then return {'postponed'} end
+local shut = spending_gate(KEYS[7], KEYS[8], now, r[9], estimate, tonumber(ARGV[14]), tonumber(ARGV[15]))
+  or route_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]))
+if shut then return {'wait', tostring(shut[1]), shut[2], shut[3]} end
 
 -- An ask of this take that never came back was made under an older fence, or this fence would have concluded it.
 local take_key = call_key .. '#' .. math.max(n, take)
@@ -103,63 +112,70 @@ if spent + estimate > tonumber(r[4]) then return {'over_budget', tostring(spent)
 
 if open_estimate then
   redis.call('HSET', KEYS[4], open_id, 'unknown|' .. open_estimate .. '|' .. open_estimate .. '|' .. take_key)
-  redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(open_estimate))
-  redis.call('HINCRBY', KEYS[1], 'spend.unknown', open_estimate)
-  emit(KEYS[6], KEYS[7], ARGV[7])
+  book(KEYS[1], open_id, 'unknown', open_estimate, 'transient')
+  emit(events, fleet_events, ARGV[7])
 end
 if take > n then redis.call('HSET', KEYS[3], call_key, take .. ':open:0') end
-if take > n and take > 1 then redis.call('HINCRBY', KEYS[2], 'repair', 1) end
+if take > n and take > first then redis.call('HINCRBY', KEYS[2], 'repair', 1) end
 redis.call('HSET', KEYS[3], take_key .. '@', ask_id)
-redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key)
-redis.call('HINCRBY', KEYS[1], 'spend.in_flight', estimate)
-emit(KEYS[6], KEYS[7], ARGV[6])
-return {'go', tostring(math.max(n, take))}
+redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[16])
+open_books(KEYS[1], ask_id, estimate, string.match(ARGV[8], '^[^/]*/(.*)#') or ARGV[8], now)
+book_today(KEYS[8], now, r[9], ARGV[5])
+redis.call('SADD', KEYS[9], ARGV[8])
+pass_gate(KEYS[5], KEYS[6], now, ARGV[9], ask_id, tonumber(ARGV[13]))
+emit(events, fleet_events, ARGV[6])
+return {'go', tostring(math.max(n, take)), tostring(now), tostring(first)}
 `);
 
-const RECORD = savingScript(`
--- KEYS report calls asks events fleet_events   ARGV ask_id call_key take micros answer event duplicate_event
+const RECORD = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
+-- KEYS report calls asks events fleet_events route slots today answered
+-- ARGV ask_id call_key take micros answer event duplicate_event process estimate_tokens tokens served answered
 local row = redis.call('HGET', KEYS[3], ARGV[1])
-local report_status = redis.call('HGET', KEYS[1], 'status')
+local report = redis.call('HMGET', KEYS[1], 'status', 'account')
+local report_status = report[1]
 if not row or not report_status then return {'erased'} end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state == 'answered' then return {'recorded'} end
 local take_key = ARGV[2] .. '#' .. ARGV[3]
 if state == 'duplicate' then return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''} end
 local micros = ARGV[4]
-if state == 'open' then redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(estimate)) end
-if state == 'unknown' then redis.call('HINCRBY', KEYS[1], 'spend.unknown', minus(estimate)) end
+local now = now_ms()
+local reserved = (state == 'open' or state == 'unknown') and tonumber(estimate) or 0
+book_today(KEYS[8], now, report[2], plus(tonumber(micros) - reserved))
+route_answered(KEYS[6], KEYS[7], now, ARGV[1], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]))
+redis.call('HSET', KEYS[9], ARGV[11], now .. ' ' .. ARGV[8])
 
 local n, take_state = string.match(redis.call('HGET', KEYS[2], ARGV[2]) or '', '^(%d+):(%a+):')
 local wanted = n == ARGV[3] and take_state == 'open' and redis.call('HEXISTS', KEYS[2], take_key) == 0
 local over = report_status == 'completed' or report_status == 'failed' or report_status == 'cancelled'
 if wanted then
-  redis.call('HSET', KEYS[2], take_key, ARGV[5], ARGV[2], n .. ':open:' .. micros)
+  redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros)
   redis.call('HDEL', KEYS[2], take_key .. '@')
-  redis.call('HSET', KEYS[3], ARGV[1], 'answered|' .. estimate .. '|' .. micros .. '|' .. take_key)
+  redis.call('HSET', KEYS[3], ARGV[1], 'answered|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
   -- After the end the answer changes the books only: nothing will ever be delivered from it.
-  redis.call('HINCRBY', KEYS[1], over and 'spend.wasted' or 'spend.pending', micros)
+  book(KEYS[1], ARGV[1], over and 'wasted' or 'pending', micros, over and 'late' or '')
   emit(KEYS[4], KEYS[5], ARGV[6])
   return {'recorded'}
 end
-redis.call('HSET', KEYS[3], ARGV[1], 'duplicate|' .. estimate .. '|' .. micros .. '|' .. take_key)
-redis.call('HINCRBY', KEYS[1], 'spend.wasted', micros)
+redis.call('HSET', KEYS[3], ARGV[1], 'duplicate|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
+book(KEYS[1], ARGV[1], 'wasted', micros, 'duplicate')
 emit(KEYS[4], KEYS[5], ARGV[7])
 return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''}
 `);
 
-const CONCLUDE = savingScript(`
--- KEYS report asks events fleet_events calls   ARGV ask_id outcome event take_key
+const CONCLUDE = savingScript(`${BOOKS_LUA}${SPENDING_LUA}
+-- KEYS report asks events fleet_events calls slots today   ARGV ask_id outcome event take_key kind
 local row = redis.call('HGET', KEYS[2], ARGV[1])
 if not row then return 'erased' end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state ~= 'open' then return 'concluded' end
-redis.call('HINCRBY', KEYS[1], 'spend.in_flight', minus(estimate))
-local billed = '0'
-if ARGV[2] == 'unknown' then
-  billed = estimate
-  redis.call('HINCRBY', KEYS[1], 'spend.unknown', estimate)
+local billed = ARGV[2] == 'unknown' and estimate or '0'
+book(KEYS[1], ARGV[1], ARGV[2], billed, ARGV[5])
+if ARGV[2] ~= 'unknown' then
+  book_today(KEYS[7], now_ms(), redis.call('HGET', KEYS[1], 'account'), minus(estimate))
 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. '|' .. estimate .. '|' .. billed .. '|' .. ARGV[4])
+redis.call('ZREM', KEYS[6], ARGV[1])
 if redis.call('HGET', KEYS[5], ARGV[4] .. '@') == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@') end
 emit(KEYS[3], KEYS[4], ARGV[3])
 return 'concluded'
@@ -194,6 +210,7 @@ export function settlementArguments(
       take,
       verdict.accepted ? "accepted" : "rejected",
       verdict.accepted ? "" : verdict.failure.fingerprint,
+      verdict.accepted ? "" : verdict.failure.kind,
       JSON.stringify(event),
     ];
   });
@@ -201,12 +218,13 @@ export function settlementArguments(
 
 export type Begun =
   /** Journalled: the request may leave now, under this take. */
-  | { outcome: "go"; take: number }
+  | { outcome: "go"; take: number; first: number; at: EpochMs }
   /** There is an answer already. `open` = recorded and not judged yet. */
-  | { outcome: "checkpoint"; take: number; state: "open" | "accepted" | "rejected"; answer: Answer }
+  | { outcome: "checkpoint"; take: number; first: number; state: TakeState; answer: Answer }
   /** A stored answer failed its hash: treated as missing by nobody, decided by a person. */
   | { outcome: "damaged"; take: number; because: string }
-  | { outcome: "wait"; afterMs: number }
+  /** No capacity, or spending is stopped. `why` is a word of the gates; `detail` what a person said. */
+  | { outcome: "wait"; afterMs: number; why: WaitReason; detail: string }
   /** The claim is not this worker's any more. */
   | { outcome: "superseded" }
   /** The report halted or is being cancelled: no new call begins. */
@@ -214,6 +232,25 @@ export type Begun =
   /** The report type is stopped. */
   | { outcome: "postponed" }
   | { outcome: "over_budget"; spentMicros: MicroUsd; budgetMicros: MicroUsd };
+
+export type WaitReason =
+  | "spending_stopped"
+  | "fleet_cap"
+  | "account_cap"
+  | "closed"
+  | "closed_until"
+  | "probing"
+  | "requests_per_minute"
+  | "tokens_per_minute"
+  | "concurrency";
+
+/** What stands between a call and its provider, as configured. */
+export interface Gate {
+  limits: RouteLimits;
+  caps: SpendCaps;
+  /** How long a request may hold its slot before it counts as lost. */
+  leaseMs: number;
+}
 
 export interface Asking {
   callKey: string;
@@ -224,6 +261,23 @@ export interface Asking {
   askId: string;
   route: string;
   estimateMicros: MicroUsd;
+  /** Upper bound on input and output together. */
+  estimateTokens: number;
+  /** For the receipt. */
+  promptVersion: string;
+  /** Which rung of the salvage ladder a further take is. */
+  rung?: RepairRung | undefined;
+}
+
+/** What the receipt tells of a request, and of the answer that came back. */
+export interface AskedFacts {
+  route: string;
+  promptVersion: string;
+}
+export type AnsweredFacts = Pick<Answer, "model" | "tokens" | "exact" | "priceTable" | "elapsedMs">;
+
+function answeredFacts({ model, tokens, exact, priceTable, elapsedMs }: Answer): AnsweredFacts {
+  return { model, tokens, exact, priceTable, elapsedMs };
 }
 
 /** One script before a request leaves: everything that could forbid it is asked here, and it is journalled. */
@@ -231,6 +285,7 @@ export async function beginCall(
   store: Store,
   claim: Claim,
   asking: Asking,
+  gate: Gate,
   settlements: readonly Settlement[],
 ): Promise<Begun> {
   const { redis, keys } = store;
@@ -240,6 +295,7 @@ export async function beginCall(
     ...of,
     route: asking.route,
     estimateMicros: asking.estimateMicros,
+    ...(asking.rung === undefined ? {} : { rung: asking.rung }),
   };
   const unknown: FleetEvent = {
     event: "call.unanswered",
@@ -257,6 +313,10 @@ export async function beginCall(
       keys.calls(claim.report),
       keys.asks(claim.report),
       keys.route(asking.route),
+      keys.routeSlots(asking.route),
+      keys.spendingStop,
+      keys.spentToday,
+      keys.routes,
       keys.events(claim.report),
       keys.fleetEvents,
     ],
@@ -268,25 +328,35 @@ export async function beginCall(
       asking.estimateMicros,
       JSON.stringify(begun),
       JSON.stringify(unknown),
+      asking.route,
+      asking.estimateTokens,
+      gate.limits.requestsPerMinute ?? -1,
+      gate.limits.tokensPerMinute ?? -1,
+      gate.limits.concurrency ?? -1,
+      gate.leaseMs,
+      gate.caps.fleetPerDay ?? -1,
+      gate.caps.accountPerDay ?? -1,
+      JSON.stringify({ route: asking.route, promptVersion: asking.promptVersion } satisfies AskedFacts),
       ...settlementArguments(claim, settlements),
     ],
   );
-  const [word, first, second] = reply.map(String);
+  const [word, first, second, third] = reply.map(String);
   switch (word) {
     case "go":
-      return { outcome: "go", take: Number(first) };
+      return { outcome: "go", take: Number(first), at: Number(second), first: Number(third) };
     case "checkpoint": {
       const unpacked = unpack(reply[3] as Buffer);
       if (!unpacked.ok) return { outcome: "damaged", take: Number(first), because: unpacked.because };
       return {
         outcome: "checkpoint",
         take: Number(first),
-        state: second as "open" | "accepted" | "rejected",
+        first: Number(reply[4]),
+        state: second as TakeState,
         answer: JSON.parse(unpacked.text) as Answer,
       };
     }
     case "wait":
-      return { outcome: "wait", afterMs: Number(first) };
+      return { outcome: "wait", afterMs: Number(first), why: second as WaitReason, detail: third ?? "" };
     case "superseded":
     case "stopped":
     case "postponed":
@@ -310,6 +380,7 @@ export async function recordAnswer(
   claim: Pick<Claim, "report" | "section">,
   asking: Asking,
   answer: Answer,
+  process: string,
 ): Promise<Recorded> {
   const { redis, keys } = store;
   const event = (duplicate: boolean): FleetEvent => ({
@@ -336,6 +407,10 @@ export async function recordAnswer(
       keys.asks(claim.report),
       keys.events(claim.report),
       keys.fleetEvents,
+      keys.route(asking.route),
+      keys.routeSlots(asking.route),
+      keys.spentToday,
+      keys.answered,
     ],
     [
       asking.askId,
@@ -345,6 +420,11 @@ export async function recordAnswer(
       packJson(answer),
       JSON.stringify(event(false)),
       JSON.stringify(event(true)),
+      process,
+      asking.estimateTokens,
+      answer.tokens === null ? asking.estimateTokens : answer.tokens.inputTokens + answer.tokens.outputTokens,
+      served(asking.route),
+      JSON.stringify(answeredFacts(answer)),
     ],
   );
   const word = String(reply[0]);
@@ -384,8 +464,10 @@ export async function concludeUnanswered(
       keys.events(claim.report),
       keys.fleetEvents,
       keys.calls(claim.report),
+      keys.routeSlots(asking.route),
+      keys.spentToday,
     ],
-    [asking.askId, billing, JSON.stringify(event), `${asking.callKey}#${asking.take}`],
+    [asking.askId, billing, JSON.stringify(event), `${asking.callKey}#${asking.take}`, failure.kind],
   );
 }
 
@@ -423,19 +505,6 @@ export async function saveStep(
   );
   const stored = await readStep(store, report, step.key);
   return stored.found ? stored.value : value;
-}
-
-/** Until a route's `closedUntil` no call begins on it, on any worker. Only ever moved later. */
-const CLOSE_ROUTE = savingScript(`
--- KEYS route   ARGV for_ms
-local till = now_ms() + tonumber(ARGV[1])
-local current = tonumber(redis.call('HGET', KEYS[1], 'closedUntil') or '0')
-if till > current then redis.call('HSET', KEYS[1], 'closedUntil', till) end
-return 'closed'
-`);
-
-export async function closeRoute(store: Store, route: string, forMs: number): Promise<void> {
-  await run(store.redis, CLOSE_ROUTE, [store.keys.route(route)], [forMs]);
 }
 
 const LOST_WITH_ITS_WORKER: FailureSummary = {

@@ -6,7 +6,7 @@
  */
 import type { Balance, CreditReview, Hold, HoldStatus, LedgerEntry, LedgerVerb } from "../domain/credits.ts";
 import type { FleetEvent } from "../domain/events.ts";
-import type { EpochMs, ReportId } from "../domain/ids.ts";
+import type { ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript, startingScript } from "./script.ts";
 
@@ -266,7 +266,7 @@ export function holdFrom(holdId: string, fields: Record<string, string>): Hold |
     credits: Number(fields["credits"]),
     committed: Number(fields["committed"] ?? 0),
     status: fields["status"] as HoldStatus,
-    at: Number(fields["at"]) as EpochMs,
+    at: Number(fields["at"]),
   };
 }
 

@@ -31,6 +31,31 @@ export function keysOf(fleet: string) {
     grants: (account: string) => `${root}:grants:${account}`,
     hold: (holdId: string) => `${root}:hold:${holdId}`,
     accounts: `${root}:accounts`,
+    /** Holds that are not ended; score = when the sweeper looks at them next. */
+    openHolds: `${root}:holds`,
+    refunds: (account: string) => `${root}:refunds:${account}`,
+    /** Reports of an account that failed after money was spent on them; score = when. */
+    failures: (account: string) => `${root}:failures:${account}`,
+    /** The fleet's sums of one UTC day, counted in days since 1970. */
+    spendOfDay: (day: number) => `${root}:spend:${day}`,
+
+    /** Parked failures. `cases` holds the open ones; score = opened at. */
+    case: (caseId: string) => `${root}:case:${caseId}`,
+    cases: `${root}:cases`,
+    casesOf: (id: ReportId) => `${root}:report:${id}:cases`,
+    caseNotes: (caseId: string) => `${root}:case:${caseId}:notes`,
+    /** Groups with open cases; score = last seen. */
+    groups: `${root}:groups`,
+    group: (group: string) => `${root}:group:${group}`,
+    groupCases: (group: string) => `${root}:group-cases:${group}`,
+    /** Reports that wait for a person; score = when they are given up. */
+    reviewDeadlines: `${root}:review-deadlines`,
+    /** Who decided what, and why. */
+    audit: `${root}:audit`,
+    /** Group actions that are not over. */
+    operations: `${root}:operations`,
+    operation: (operationId: string) => `${root}:operation:${operationId}`,
+    operationCases: (operationId: string) => `${root}:operation:${operationId}:cases`,
 
     /** Reports admitted whose parent job is not known to be in the queue yet; score = admitted at. */
     outbox: `${root}:outbox`,
@@ -51,7 +76,15 @@ export function keysOf(fleet: string) {
     inHand: (processId: string) => `${root}:process:${processId}:in-hand`,
     sweeperLease: `${root}:sweeper`,
 
+    routes: `${root}:routes`,
     route: (routeId: string) => `${root}:route:${routeId}`,
+    /** Open asks of a route; score = end of lease. */
+    routeSlots: (routeId: string) => `${root}:route:${routeId}:slots`,
+    /** Host and model → when and to whom it answered last, whatever the key. */
+    answered: `${root}:answered`,
+    spendingStop: `${root}:spending:stop`,
+    /** What was spent since midnight UTC, in all and per account; estimates of calls in flight included. */
+    spentToday: `${root}:spending:today`,
     /** An accepted answer that other reports of its scope may reuse, and which entries a report has made. */
     cache: (scope: string, questionHash: string) => `${root}:cache:${questionHash}:${scope}`,
     cachedBy: (id: ReportId) => `${root}:report:${id}:cached`,

@@ -26,8 +26,9 @@ import { run, savingScript } from "./script.ts";
 import { parseSection, SECTION_FIELDS } from "./sections.ts";
 
 const PLAN = savingScript(`
--- KEYS report events fleet_events   ARGV plan event
-if redis.call('EXISTS', KEYS[1]) == 0 then return {'gone', ''} end
+-- KEYS report events fleet_events   ARGV plan event run
+-- A plan made from a source that was corrected since is nobody's plan.
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then return {'gone', ''} end
 if redis.call('HSETNX', KEYS[1], 'plan', ARGV[1]) == 1 then
   emit(KEYS[2], KEYS[3], ARGV[2])
   return {'planned', ARGV[1]}
@@ -134,7 +135,7 @@ export async function readSource(store: Store, account: string, hash: string): P
 /** Binds the plan to the report, once; a second planner adopts the first plan. */
 export async function savePlan(
   store: Store,
-  id: ReportId,
+  { id, run: runNumber }: Pick<Report, "id" | "run">,
   plan: readonly PlannedSection[],
 ): Promise<PlannedSection[] | null> {
   const { redis, keys } = store;
@@ -143,7 +144,7 @@ export async function savePlan(
     redis,
     PLAN,
     [keys.report(id), keys.events(id), keys.fleetEvents],
-    [JSON.stringify(plan), JSON.stringify(event)],
+    [JSON.stringify(plan), JSON.stringify(event), runNumber],
   );
   return word === "gone" ? null : (JSON.parse(stored) as PlannedSection[]);
 }

@@ -31,7 +31,8 @@ local function minus(amount)
 end
 local function emit(stream, fleet_stream, event)
   if event ~= '' then
-    redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event)
+    -- A report that is gone has no stream: '' keeps it from coming back to life.
+    if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event) end
     redis.call('XADD', fleet_stream, 'MAXLEN', '~', 20000, '*', 'e', event)
   end
 end

@@ -8,11 +8,11 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
-import { weightedShare } from "../domain/credits.ts";
 import { totalSpend } from "../domain/failure.ts";
 import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
+import { partialCredits } from "../report-types/partial-credits.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
 import {
@@ -142,7 +142,7 @@ async function planOf(
   } else {
     plan = planSections(type);
   }
-  return (await savePlan(store, report.id, plan)) ?? plan;
+  return (await savePlan(store, report, plan)) ?? plan;
 }
 
 async function deliverReport(
@@ -178,7 +178,7 @@ function termsOf(stored: StoredReport, type: ReportType, sections: readonly Sect
   const keys = completed.map(({ key }) => key);
   if (completed.length === sections.length) return { delivery: "full", sections: keys };
   const written = (one: Section) => !isPlanning(type, one);
-  const commitCredits = weightedShare(report.credits, completed.filter(written), sections.filter(written));
+  const commitCredits = partialCredits(type, report.credits, completed.filter(written), sections.filter(written));
   return {
     delivery: "partial",
     sections: keys,

@@ -52,6 +52,9 @@ export class JobWorkers {
   readonly #connections: Redis[] = [];
   readonly #workers: Worker[] = [];
   readonly #lostLocks = new Set<string>();
+  readonly #sectionWorkers: Worker[] = [];
+  /** Why no section may be taken right now. */
+  readonly #holds = new Set<string>();
 
   constructor(workshop: Workshop, drain: Drain, connect: () => Redis) {
     this.#workshop = workshop;
@@ -72,13 +75,13 @@ export class JobWorkers {
 
   /** Sections of all types this process knows, `concurrency` at a time together. */
   serveSections(concurrency: number): void {
-    const workers: Worker[] = [];
+    const workers = this.#sectionWorkers;
     const permits = new Permits(concurrency, (full) => {
       // A worker alone never holds more jobs than there are permits.
       if (workers.length === 1) return;
       for (const worker of workers) {
         if (full) void worker.pause(true);
-        else if (this.#drain.because === null) void worker.resume();
+        else this.#resume(worker);
       }
     });
     for (const type of this.#workshop.types.all()) {
@@ -97,6 +100,20 @@ export class JobWorkers {
       );
       workers.push(worker);
     }
+  }
+
+  /** Takes no section while any hold is on; those in hand go on. */
+  hold(why: string, on: boolean): void {
+    if (on) this.#holds.add(why);
+    else this.#holds.delete(why);
+    for (const worker of this.#sectionWorkers) {
+      if (this.#holds.size > 0) void worker.pause(true);
+      else this.#resume(worker);
+    }
+  }
+
+  #resume(worker: Worker): void {
+    if (this.#drain.because === null && this.#holds.size === 0) void worker.resume();
   }
 
   /** Stops fetching; resolves when every job has ended or moved on. Locks are renewed meanwhile. */

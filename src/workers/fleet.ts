@@ -9,6 +9,8 @@ import { beat, forgetProcess } from "../store/processes.ts";
 import { recallFormat, rememberFormat } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
 import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
+import { Spool } from "./spool.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
 import { identifyProcess } from "./process-identity.ts";
 import type { WorkerDurations, Workshop } from "./session.ts";
@@ -27,11 +29,18 @@ export interface FleetSettings {
   /** Only the worker role needs a model; the orchestrator starts without a provider key. */
   models: Models | null;
   durations: WorkerDurations;
+  caps?: SpendCaps;
+  /** Where answers that the store does not take are kept; null keeps them in memory only. */
+  spoolDir?: string | null;
+  /** Hears what an operator should know of this process. */
+  onTrouble?: (message: string) => void;
 }
 
 export interface Fleet {
   processId: string;
   workshop: Workshop;
+  /** Why this process takes no sections any more though it runs; null while it does. Makes it unready. */
+  withdrawn(): string | null;
   /** No new call begins; calls in flight get the grace period to answer and be recorded; sections are handed on. */
   stop(): Promise<void>;
 }
@@ -48,12 +57,24 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const queues = new Queues(store);
   const identity = identifyProcess(roles);
   const drain: Drain = { because: null, abort: new AbortController() };
+  const tell = settings.onTrouble ?? (() => undefined);
+  const spool = new Spool(settings.spoolDir ?? null, (unsaved) => {
+    workers.hold("spool", unsaved > 0);
+    tell(
+      unsaved > 0
+        ? `${unsaved} paid answers wait to be saved; no new section is started until they are.`
+        : "All paid answers are saved.",
+    );
+  });
   const workshop: Workshop = {
     store,
     queues,
     types: settings.types,
     llm: settings.models === null ? NO_MODEL : openModel(store),
-    routeOf: (model) => (settings.models === null ? noRoute() : settings.models.routeOf(model)),
+    routesOf: (model) => (settings.models === null ? noRoute() : settings.models.routesOf(model)),
+    caps: settings.caps ?? NO_CAPS,
+    spool,
+    withdraw,
     durations,
     processId: identity.id,
     random: Math.random,
@@ -69,12 +90,28 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     workers.serveReports(PARENTS_AT_ONCE);
     sweeper.start();
   }
-  if (roles.includes("worker")) workers.serveSections(settings.concurrency);
+  if (roles.includes("worker")) {
+    // What an earlier process could not save comes before anything new is paid.
+    const saved = await spool.drain(store, identity.id);
+    if (saved > 0) tell(`${saved} answers of an earlier process were saved.`);
+    workers.serveSections(settings.concurrency);
+  }
+
+  let withdrawal: string | null = null;
+  function withdraw(because: string): void {
+    if (drain.because !== null) return;
+    withdrawal = because;
+    // Unready, not ended: the process stays to be looked at and takes no section until it is started with other settings.
+    drain.because = "its worker withdrew";
+    workers.hold("withdrawn", true);
+    tell(`This process withdraws. ${because}`);
+  }
 
   let stopping: Promise<void> | null = null;
   return {
     processId: identity.id,
     workshop,
+    withdrawn: () => withdrawal,
     stop() {
       stopping ??= stop();
       return stopping;

@@ -5,12 +5,15 @@ import type { ErrorFacts, Evidence } from "../domain/evidence.ts";
 import type { Failure, RetryStrategy, Verdict } from "../domain/failure.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import type { FailureSummary } from "../domain/report.ts";
+import type { SpendCaps } from "../domain/route.ts";
 import type { Llm, Route } from "../llm/port.ts";
 import type { Registry } from "../report-types/registry.ts";
 import type { Settlement } from "../store/calls.ts";
+import type { AskedQuestion } from "../store/cases.ts";
 import type { Queues } from "../store/queues.ts";
 import type { Store } from "../store/redis.ts";
 import type { Claim } from "../store/sections.ts";
+import type { Spool } from "./spool.ts";
 import { SectionStopped, type Stop } from "./stop.ts";
 
 /** Durations the workers live by, in ms, already scaled. */
@@ -25,6 +28,15 @@ export interface WorkerDurations {
   userCodeMs: number;
   /** A report that has not moved for this long is looked at by the sweeper. */
   wakeAfterMs: number;
+  /** How long a parked report waits for a person. */
+  reviewDeadlineMs: number;
+  callTotalMs: number;
+  fallbackAfterMs: number;
+  troubleFirstMs: number;
+  troubleLongestMs: number;
+  troubleFreeMs: number;
+  withdrawWithinMs: number;
+  spoolAfterMs: number;
   /** How long a canary report of a half-open type may stay silent. */
   probeLeaseMs: number;
   /** How long a job waits before it asks again for what it cannot have now. */
@@ -37,8 +49,13 @@ export interface Workshop {
   queues: Queues;
   types: Registry;
   llm: Llm;
-  /** The route that answers a logical model. */
-  routeOf(model: ModelConfig): Route;
+  /** The routes that may answer a logical model, preferred first. */
+  routesOf(model: ModelConfig): readonly Route[];
+  caps: SpendCaps;
+  /** Keeps answers that cannot be saved right now. */
+  spool: Spool;
+  /** This process's own settings are wrong: it hands its work on and takes no more. Says what to check. */
+  withdraw(because: string): void;
   durations: WorkerDurations;
   /** This process, as the registry knows it. */
   processId: string;
@@ -63,6 +80,8 @@ export class Session {
   #settlements: Settlement[] = [];
   #stop: Stop | null = null;
   unreviewed: string | null = null;
+  /** A question that is asked word for word, where a person chose so. */
+  pinned: AskedQuestion | null = null;
   /** Failures of calls that the section went on without; each is an event and a vote. */
   readonly givenUp: FailureSummary[] = [];
 

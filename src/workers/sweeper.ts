@@ -18,6 +18,7 @@ import { isFinished, type FailureSummary } from "../domain/report.ts";
 import { forgetProcess, listInHand, listProcesses, type ProcessRecord } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { breakClaim } from "../store/sections.ts";
+import { sweepHolds } from "../store/sweep-holds.ts";
 import {
   dropWakeup,
   leaseSweeper,
@@ -78,6 +79,8 @@ export class Sweeper {
     await this.#handOnWorkOfTheDead();
     await this.#emptyOutbox();
     await this.#ringOverdue();
+    await sweepHolds(store);
+    await followBreakers(this.#workshop, (report) => this.#ring(report));
   }
 
   async #handOnWorkOfTheDead(): Promise<void> {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { FormatMemory, Llm, LlmRequest, ResponseFormat, Route } from "../../src/llm/port.ts";
+import { NO_LIMITS } from "../../src/domain/route.ts";
 import { NO_OVERRIDES, priceOf } from "../../src/llm/prices.ts";
 import { routeFromSettings } from "../../src/llm/routes.ts";
 
@@ -19,6 +20,7 @@ export function aRoute(baseUrl: string, changes: Partial<Omit<Route, "id" | "pro
     stream: false,
     timeouts: { connectMs: 2_000, idleMs: 5_000, totalMs: 20_000 },
     price,
+    limits: NO_LIMITS,
     ...changes,
   });
 }

@@ -19,6 +19,7 @@ export async function startFleetProcess(settings: {
   providerUrl?: string;
   concurrency?: number;
   timeScale?: number;
+  env?: NodeJS.ProcessEnv;
 }): Promise<FleetProcess> {
   const provider =
     settings.providerUrl === undefined
@@ -38,6 +39,7 @@ export async function startFleetProcess(settings: {
         TIME_SCALE: String(settings.timeScale ?? 1),
         LOG_LEVEL: "warn",
         ...provider,
+        ...settings.env,
       },
     },
   );

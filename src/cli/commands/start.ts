@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import type { Terminal } from "../command.ts";
@@ -50,6 +51,9 @@ export function startCommand({ output }: Terminal): Command {
         types,
         models,
         durations: config.durations,
+        caps: config.caps,
+        spoolDir: join(config.dataDir, "spool"),
+        onTrouble: (message) => log.warn(message),
       });
       // One voice per fleet: the events are the same wherever they are read.
       const following = options.roles.includes("orchestrator")

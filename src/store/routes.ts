@@ -1,0 +1,207 @@
+/**
+ * The gate of a route (provider + account + model), fleet-wide: what one worker learns about it, all obey.
+ *
+ *     open ──a named wait, or nobody gets an answer──▶ closed until ──▶ one probe ──answer──▶ open
+ *       │                                                  ▲               │
+ *       │                                                  └───no answer───┘  (longer each time)
+ *       └──wrong key, model or endpoint; out of money──▶ closed until a person opens it or the configuration changes
+ *
+ * Limits per minute reserve a call's estimate when it begins and are trued up when it is recorded, so nothing has to be
+ * given back. A slot is an open ask with a lease; leases that ran out are pruned by the same script that needs a slot.
+ *
+ * Whose fault is it when a request fails without an answer? If another request of the route was answered since it left,
+ * its own: an attempt is spent. Else the route's: the route closes and nobody's attempts are touched.
+ */
+import type { EpochMs } from "../domain/ids.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+
+/**
+ * `route_gate` answers nil when a request may leave, else {wait_ms, why}. It only reads; `pass_gate` books the request.
+ * Limits travel as numbers, -1 for none.
+ */
+export const GATE_LUA = `
+local function route_gate(route, slots, now, tokens, rpm, tpm, concurrency)
+  local r = redis.call('HMGET', route, 'closed', 'closedUntil', 'troubleSince', 'probeUntil', 'minute', 'requests', 'tokens')
+  if r[1] then return {60000, 'closed', r[1]} end
+  local till = tonumber(r[2] or '0')
+  if till > now then return {till - now, 'closed_until', ''} end
+  local probe = tonumber(r[4] or '0')
+  if r[3] and probe > now then return {math.min(probe - now, 2000), 'probing', ''} end
+  local minute = math.floor(now / 60000)
+  local requests, used = 0, 0
+  if r[5] == tostring(minute) then requests, used = tonumber(r[6] or '0'), tonumber(r[7] or '0') end
+  local next_minute = (minute + 1) * 60000 - now
+  if rpm >= 0 and requests + 1 > rpm then return {next_minute, 'requests_per_minute', ''} end
+  -- A call larger than the whole allowance may pass alone, or it would wait for ever.
+  if tpm >= 0 and used > 0 and used + tokens > tpm then return {next_minute, 'tokens_per_minute', ''} end
+  if concurrency >= 0 then
+    if redis.call('ZCOUNT', slots, '(' .. now, '+inf') >= concurrency then return {500, 'concurrency', ''} end
+  end
+  return nil
+end
+local function pass_gate(route, slots, now, tokens, ask_id, lease_ms)
+  local minute = math.floor(now / 60000)
+  if redis.call('HGET', route, 'minute') ~= tostring(minute) then redis.call('HSET', route, 'minute', minute, 'requests', 0, 'tokens', 0) end
+  redis.call('HINCRBY', route, 'requests', 1)
+  redis.call('HINCRBY', route, 'tokens', tokens)
+  if redis.call('HEXISTS', route, 'troubleSince') == 1 then redis.call('HSET', route, 'probeUntil', now + lease_ms) end
+  redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+  redis.call('ZADD', slots, now + lease_ms, ask_id)
+end
+-- An answer came: whatever trouble there was is over, and the minute's tokens are what was really used.
+local function route_answered(route, slots, now, ask_id, process, estimated_tokens, tokens)
+  redis.call('ZREM', slots, ask_id)
+  redis.call('HDEL', route, 'troubleSince', 'troubleCount', 'probeUntil')
+  redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process)
+  if redis.call('HGET', route, 'minute') == tostring(math.floor(now / 60000)) then
+    redis.call('HINCRBY', route, 'tokens', plus(tokens - estimated_tokens))
+  end
+end
+`;
+
+const TROUBLE = savingScript(`
+-- KEYS route   ARGV began_at free_for_ms longest_ms random first_ms
+-- Answers whose fault an unanswered request is, and for a route's how long it now stays closed.
+local r = redis.call('HMGET', KEYS[1], 'answeredAt', 'troubleSince', 'troubleCount', 'closedUntil')
+local now = now_ms()
+if tonumber(r[1] or '0') > tonumber(ARGV[1]) then return {'request', '0'} end
+local since = tonumber(r[2] or now)
+local count = tonumber(r[3] or '0')
+local till = tonumber(r[4] or '0')
+-- Requests that were in flight together fail together; that is one trouble, not many.
+if now >= till then
+  count = count + 1
+  local ceiling = math.min(tonumber(ARGV[3]), tonumber(ARGV[5]) * 2 ^ (count - 1))
+  till = now + math.ceil(ceiling * (0.5 + tonumber(ARGV[4]) / 2))
+  redis.call('HSET', KEYS[1], 'troubleSince', since, 'troubleCount', count, 'closedUntil', till)
+  redis.call('HDEL', KEYS[1], 'probeUntil')
+end
+if now - since > tonumber(ARGV[2]) then return {'request', tostring(till - now)} end
+return {'route', tostring(till - now)}
+`);
+
+const CLOSE_FOR = savingScript(`
+-- KEYS route   ARGV for_ms
+-- Only ever moved later, so a short wait does not shorten a long one.
+local till = now_ms() + tonumber(ARGV[1])
+if till > tonumber(redis.call('HGET', KEYS[1], 'closedUntil') or '0') then redis.call('HSET', KEYS[1], 'closedUntil', till) end
+redis.call('HDEL', KEYS[1], 'probeUntil')
+return 'closed'
+`);
+
+const CLOSE = savingScript(`
+-- KEYS route routes events_fleet   ARGV route because process withdraw_within_ms event
+-- Another process got answers on this host and model a moment ago: then this process's own settings are wrong, not the route.
+local now = now_ms()
+if tonumber(ARGV[4]) > 0 then
+  local seen = redis.call('HGET', KEYS[2], ARGV[1]) or ''
+  local at, by = string.match(seen, '^(%d+) (.+)$')
+  if at and by ~= ARGV[3] and now - tonumber(at) < tonumber(ARGV[4]) then return 'withdraw' end
+end
+if redis.call('HSETNX', KEYS[1], 'closed', ARGV[2]) == 1 then
+  redis.call('HSET', KEYS[1], 'closedAt', now)
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', 20000, '*', 'e', ARGV[5])
+end
+return 'closed'
+`);
+
+const OPEN = savingScript(`
+-- KEYS route events_fleet   ARGV event
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+redis.call('HDEL', KEYS[1], 'closed', 'closedAt', 'closedUntil', 'troubleSince', 'troubleCount', 'probeUntil')
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[1])
+return 'open'
+`);
+
+/** An unanswered, unbilled request: the route's trouble costs nobody an attempt, and how long to stay away. */
+export async function reportTrouble(
+  store: Store,
+  route: string,
+  trouble: { beganAt: EpochMs; freeForMs: number; firstMs: number; longestMs: number; random: number },
+): Promise<{ fault: "route" | "request"; waitMs: number }> {
+  const [fault, waitMs] = await run<["route" | "request", string]>(
+    store.redis,
+    TROUBLE,
+    [store.keys.route(route)],
+    [trouble.beganAt, trouble.freeForMs, trouble.longestMs, trouble.random, trouble.firstMs],
+  );
+  return { fault, waitMs: Math.max(0, Number(waitMs)) };
+}
+
+/** The provider named a wait: no request leaves earlier, on any worker. */
+export async function closeRouteFor(store: Store, route: string, forMs: number): Promise<void> {
+  await run(store.redis, CLOSE_FOR, [store.keys.route(route)], [Math.ceil(forMs)]);
+}
+
+/**
+ * Closes a route until a person opens it. `withdraw` where another process was answered by the same host and model
+ * within `withdrawWithinMs`: then it is this process that has to go.
+ */
+export async function closeRoute(
+  store: Store,
+  route: string,
+  because: string,
+  process: string,
+  withdrawWithinMs: number,
+): Promise<"closed" | "withdraw"> {
+  const event = JSON.stringify({ event: "route.closed", route, because });
+  const { keys } = store;
+  return run(
+    store.redis,
+    CLOSE,
+    [keys.route(route), keys.answered, keys.fleetEvents],
+    [served(route), because, process, withdrawWithinMs, event],
+  );
+}
+
+export async function openRoute(store: Store, route: string, by: string): Promise<"open" | "unknown"> {
+  const { keys } = store;
+  return run(
+    store.redis,
+    OPEN,
+    [keys.route(route), keys.fleetEvents],
+    [JSON.stringify({ event: "route.opened", route, by })],
+  );
+}
+
+export interface RouteView {
+  route: string;
+  /** Why a person has to open it; null while it is not closed that way. */
+  closed: string | null;
+  closedUntil: EpochMs | null;
+  troubleSince: EpochMs | null;
+  answeredAt: EpochMs | null;
+}
+
+export async function listRoutes(store: Store): Promise<RouteView[]> {
+  const { redis, keys } = store;
+  const routes = (await redis.smembers(keys.routes)).sort();
+  return Promise.all(
+    routes.map(async (route) => {
+      const [closed, closedUntil, troubleSince, answeredAt] = await redis.hmget(
+        keys.route(route),
+        "closed",
+        "closedUntil",
+        "troubleSince",
+        "answeredAt",
+      );
+      return {
+        route,
+        closed: closed ?? null,
+        closedUntil: asTime(closedUntil),
+        troubleSince: asTime(troubleSince),
+        answeredAt: asTime(answeredAt),
+      };
+    }),
+  );
+}
+
+/** A route without its key: what two workers with different keys have in common. */
+export function served(route: string): string {
+  return route.replace(/#[^#]*$/, "");
+}
+
+function asTime(text: string | null | undefined): EpochMs | null {
+  return text === null || text === undefined ? null : Number(text);
+}

@@ -1,0 +1,74 @@
+/** Stop everything: while spending is stopped, no call begins anywhere; reports wait and nothing is lost. */
+import type { EpochMs } from "../domain/ids.ts";
+import type { Store } from "./redis.ts";
+import { run, savingScript } from "./script.ts";
+
+/**
+ * `spending_gate` answers nil when a call may be paid, else {wait_ms, why}. Today's sums hold estimates of calls in
+ * flight, so parallel workers cannot pass a cap together. A cap of -1 is none; days are UTC.
+ */
+export const SPENDING_LUA = `
+local function today(key, now)
+  local day = tostring(math.floor(now / 86400000))
+  if redis.call('HGET', key, 'day') ~= day then
+    redis.call('DEL', key)
+    redis.call('HSET', key, 'day', day, 'total', 0)
+  end
+end
+local function spending_gate(stop_key, today_key, now, account, estimate, fleet_cap, account_cap)
+  local reason = redis.call('HGET', stop_key, 'reason')
+  if reason then return {2000, 'spending_stopped', reason} end
+  local t = redis.call('HMGET', today_key, 'day', 'total', 'account:' .. account)
+  local is_today = t[1] == tostring(math.floor(now / 86400000))
+  local total, own = is_today and tonumber(t[2] or '0') or 0, is_today and tonumber(t[3] or '0') or 0
+  local tomorrow = (math.floor(now / 86400000) + 1) * 86400000 - now
+  if fleet_cap >= 0 and total + estimate > fleet_cap then return {math.min(tomorrow, 60000), 'fleet_cap', ''} end
+  if account_cap >= 0 and own + estimate > account_cap then return {math.min(tomorrow, 60000), 'account_cap', ''} end
+  return nil
+end
+local function book_today(today_key, now, account, micros)
+  today(today_key, now)
+  redis.call('HINCRBY', today_key, 'total', micros)
+  redis.call('HINCRBY', today_key, 'account:' .. account, micros)
+end
+`;
+
+const STOP = savingScript(`
+-- KEYS stop fleet_events   ARGV reason by event
+if redis.call('HSETNX', KEYS[1], 'reason', ARGV[1]) == 0 then return 'stopped_before' end
+redis.call('HSET', KEYS[1], 'by', ARGV[2], 'at', now_ms())
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[3])
+return 'stopped'
+`);
+
+const START = savingScript(`
+-- KEYS stop fleet_events   ARGV event
+if redis.call('DEL', KEYS[1]) == 0 then return 'not_stopped' end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[1])
+return 'started'
+`);
+
+export interface SpendingStop {
+  reason: string;
+  by: string;
+  at: EpochMs;
+}
+
+export async function stopSpending(
+  store: Store,
+  reason: string,
+  by: string,
+): Promise<"stopped" | "stopped_before"> {
+  const event = JSON.stringify({ event: "spending.stopped", reason, by });
+  return run(store.redis, STOP, [store.keys.spendingStop, store.keys.fleetEvents], [reason, by, event]);
+}
+
+export async function startSpending(store: Store, by: string): Promise<"started" | "not_stopped"> {
+  const event = JSON.stringify({ event: "spending.started", by });
+  return run(store.redis, START, [store.keys.spendingStop, store.keys.fleetEvents], [event]);
+}
+
+export async function readSpendingStop(store: Store): Promise<SpendingStop | null> {
+  const { reason, by, at } = await store.redis.hgetall(store.keys.spendingStop);
+  return reason === undefined ? null : { reason, by: by ?? "", at: Number(at) };
+}

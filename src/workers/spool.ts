@@ -1,0 +1,129 @@
+/**
+ * Keeps paid answers that the store does not take right now: in memory while the process lives, and after a moment also
+ * in a file that only the owner may read, flushed to disk. A restarted worker saves them before it takes new work.
+ *
+ * Recording is not fenced and set once, so a spooled answer may be saved by anybody, any number of times, at any time.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Answer } from "../domain/call.ts";
+import type { ReportId } from "../domain/ids.ts";
+import { recordAnswer, type Asking, type Recorded } from "../store/calls.ts";
+import type { Store } from "../store/redis.ts";
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** One answer and everything `record` needs to book it, whoever does. */
+interface Spooled {
+  v: 1;
+  report: ReportId;
+  section: string;
+  asking: Asking;
+  answer: Answer;
+}
+
+export class Spool {
+  readonly #dir: string | null;
+  readonly #onTrouble: (unsaved: number) => void;
+  #unsaved = 0;
+
+  /** Without a directory answers are kept in memory only. `onTrouble` hears how many answers wait to be saved. */
+  constructor(dir: string | null, onTrouble: (unsaved: number) => void) {
+    this.#dir = dir;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Saves an answer, however long it takes; only the end of the process ends the trying, and then the file stays. */
+  async record(
+    store: Store,
+    of: { report: ReportId; section: string; asking: Asking; process: string },
+    answer: Answer,
+    options: { spoolAfterMs: number; signal: AbortSignal },
+  ): Promise<Recorded> {
+    let file: string | null = null;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#unsaved += 1;
+      this.#onTrouble(this.#unsaved);
+      file = this.#write({ v: 1, report: of.report, section: of.section, asking: of.asking, answer });
+    }, options.spoolAfterMs);
+    try {
+      for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_PAUSE_MS)) {
+        try {
+          const recorded = await recordAnswer(store, of, of.asking, answer, of.process);
+          if (file !== null) rmSync(file, { force: true });
+          return recorded;
+        } catch (error) {
+          if (options.signal.aborted) throw error;
+          await pause(waitMs);
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+      if (late) {
+        this.#unsaved -= 1;
+        this.#onTrouble(this.#unsaved);
+      }
+    }
+  }
+
+  /** Books what an earlier process could not save. Answers how many there were. */
+  async drain(store: Store, process: string): Promise<number> {
+    if (this.#dir === null) return 0;
+    let saved = 0;
+    for (const name of this.#files()) {
+      const path = join(this.#dir, name);
+      const spooled = JSON.parse(readFileSync(path, "utf8")) as Spooled;
+      await recordAnswer(store, spooled, spooled.asking, spooled.answer, process);
+      rmSync(path, { force: true });
+      saved += 1;
+    }
+    return saved;
+  }
+
+  #files(): string[] {
+    try {
+      return readdirSync(this.#dir ?? "").filter((name) => name.endsWith(".answer.json"));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Null where there is no directory or no room in it; then the answer is kept in memory only. */
+  #write(spooled: Spooled): string | null {
+    if (this.#dir === null) return null;
+    try {
+      mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+      const path = join(this.#dir, `${spooled.asking.askId}.answer.json`);
+      writeDurably(path, JSON.stringify(spooled));
+      return path;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Under another name until it is whole: a half-written file is never taken for an answer. */
+function writeDurably(path: string, text: string): void {
+  const handle = openSync(`${path}.part`, "w", 0o600);
+  try {
+    writeSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(`${path}.part`, path);
+}
