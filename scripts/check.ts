@@ -3,7 +3,8 @@
  *
  * The last line is always `N passed, N failed`, for people and for machines that read only that. A failed step before
  * the tests counts as one failure. With CI set, a skipped test is a failure: nobody is there to notice it.
- * `--with-pack` (what .ci/run adds) also builds the package, installs it elsewhere and runs it.
+ * What .ci/run adds: `--with-chaos` the long tests that want the machine for themselves, `--with-pack` the package
+ * built, installed elsewhere and run.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,8 +24,11 @@ const steps: { name: string; run(): Promise<Ended> }[] = [
   { name: "lint", run: () => runTool("oxlint", ["--type-aware", "--deny-warnings"]) },
   { name: "types", run: () => runTool("tsc", ["-p", "."]) },
   { name: "unused code", run: () => runTool("knip", []) },
-  { name: "tests", run: runTests },
+  { name: "tests", run: () => runTests([]) },
 ];
+if (process.argv.includes("--with-chaos")) {
+  steps.push({ name: "chaos", run: () => runTests(["--config", "vitest.chaos.config.ts"]) });
+}
 if (process.argv.includes("--with-pack")) steps.push({ name: "package", run: runPackTest });
 
 for (const step of steps) {
@@ -41,12 +45,13 @@ for (const step of steps) {
 }
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 
-async function runTests(): Promise<Ended> {
+async function runTests(options: readonly string[]): Promise<Ended> {
   const dir = mkdtempSync(join(tmpdir(), "report-fleet-check-"));
   const file = join(dir, "tests.json");
   try {
     const ended = await runTool("vitest", [
       "run",
+      ...options,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${file}`,
