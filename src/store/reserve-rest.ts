@@ -11,14 +11,15 @@ import { run, startingScript } from "./script.ts";
 const RESERVE_REST = startingScript(`${LEDGER_LUA}
 -- KEYS report account ledger hold open_holds events fleet_events   ARGV id account hold_id last_hold_id look_after_ms
 local r = redis.call('HMGET', KEYS[1], 'status', 'delivery', 'holdId', 'hold', 'credits', 'committed')
-if r[3] == ARGV[3] and r[4] == 'reserved' then return {'reserved', redis.call('HGET', KEYS[4], 'credits')} end
-if r[1] ~= 'completed' or r[2] ~= 'partial' or r[3] ~= ARGV[4] or r[4] == 'reserved' then return {'not_partial', ''} end
+if not r[1] then return {'not_partial', ''} end
 local rest = tonumber(r[5]) - tonumber(r[6] or '0')
+if r[4] == 'reserved' and (r[3] == ARGV[3] or (r[1] == 'completed' and r[3] == ARGV[4])) then return {'reserved', tostring(rest), r[3]} end
+if r[1] ~= 'completed' or r[2] ~= 'partial' or r[3] ~= ARGV[4] or r[4] == 'reserved' then return {'not_partial', ''} end
 local available = tonumber(redis.call('HGET', KEYS[2], 'available') or '0')
 if available < rest then return {'insufficient', tostring(available), tostring(rest)} end
 reserve_hold(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ARGV[1], ARGV[2], rest, now_ms(), tonumber(ARGV[5]))
 credits_event(KEYS[6], KEYS[7], ARGV[1], 'reserve', rest)
-return {'reserved', tostring(rest)}
+return {'reserved', tostring(rest), ARGV[3]}
 `);
 
 /** How long the next run may take to begin. */
@@ -53,7 +54,7 @@ export async function reserveRest(
   );
   switch (word) {
     case "reserved":
-      return { outcome: "reserved", holdId, credits: Number(first) };
+      return { outcome: "reserved", holdId: second, credits: Number(first) };
     case "insufficient": {
       const [available, needed] = [Number(first), Number(second)];
       const because = `Completing ${id} costs ${formatCredits(needed)} and account ${account} has ${available} available; what was delivered stays delivered.`;

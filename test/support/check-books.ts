@@ -1,0 +1,107 @@
+/**
+ * Whether credits and spend balance, read from Redis and from the provider's own ledger after the fact: promises 4 and 8
+ * of the design as one function. It knows nothing of what a test did, so any test may end with it.
+ */
+import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
+import { SPEND_OUTCOMES, type Spend } from "../../src/domain/failure.ts";
+import { isFinished } from "../../src/domain/report.ts";
+import { dayName, readSpendOfDay } from "../../src/store/books.ts";
+import { readHold, readLedger } from "../../src/store/credits.ts";
+import { readReceipt } from "../../src/store/receipt.ts";
+import { reconcile } from "../../src/store/reconcile.ts";
+import type { Store } from "../../src/store/redis.ts";
+import { listReports, type StoredReport } from "../../src/store/reports.ts";
+import { billedMicros } from "./ledger.ts";
+
+/** One sentence for each thing that is wrong. Without the provider's ledger, its half is left out. */
+export async function checkBooks(store: Store, provider?: readonly LedgerRow[]): Promise<string[]> {
+  const problems = [...(await reconcile(store)).problems];
+  const reports = await listReports(store, { limit: 100_000 });
+  const sums: Record<string, number> = {};
+  let exactMicros = 0;
+  let unsureMicros = 0;
+
+  for (const stored of reports) {
+    problems.push(...(await holdAndReport(store, stored)));
+    const { report, inFlightMicros } = stored;
+    const receipt = await readReceipt(store, report.id);
+    for (const outcome of SPEND_OUTCOMES) {
+      if (receipt.spend[outcome] !== report.spend[outcome])
+        problems.push(
+          `${report.id}: its calls add up to ${receipt.spend[outcome]} ${outcome}, the report says ${report.spend[outcome]}.`,
+        );
+      sums[outcome] = (sums[outcome] ?? 0) + report.spend[outcome];
+      if (report.spend[outcome] < 0) problems.push(`${report.id}: ${outcome} spend is below zero.`);
+    }
+    if (receipt.inFlightMicros !== inFlightMicros)
+      problems.push(`${report.id}: ${inFlightMicros} in flight, its calls say ${receipt.inFlightMicros}.`);
+    if (isFinished(report.status) && (report.spend.pending > 0 || inFlightMicros > 0))
+      problems.push(`${report.id} is ${report.status}, and some of its spend has no outcome yet.`);
+    for (const line of receipt.calls) {
+      if (line.outcome === "in_flight" || line.outcome === "unknown" || !line.exact)
+        unsureMicros += line.micros;
+      else exactMicros += line.micros;
+    }
+  }
+  problems.push(...(await fleetSums(store, sums)));
+  if (provider !== undefined) {
+    const billed = billedMicros(provider);
+    if (exactMicros > billed)
+      problems.push(`Our books say ${exactMicros} was billed for sure; the provider billed ${billed}.`);
+    if (billed > exactMicros + unsureMicros)
+      problems.push(
+        `The provider billed ${billed}; our books know ${exactMicros} and suspect ${unsureMicros} more at most.`,
+      );
+  }
+  return problems;
+}
+
+async function holdAndReport(store: Store, { report }: StoredReport): Promise<string[]> {
+  const hold = await readHold(store, report.holdId);
+  if (hold === null) return [`${report.id} has no hold ${report.holdId}.`];
+  const problems: string[] = [];
+  const over = isFinished(report.status);
+  if (over === (hold.status === "reserved"))
+    problems.push(`${report.id} is ${report.status} and its hold is ${hold.status}.`);
+  if (!over && report.hold !== hold.status)
+    problems.push(`${report.id} says its hold is ${report.hold}; it is ${hold.status}.`);
+  const open = (await store.redis.zscore(store.keys.openHolds, hold.id)) !== null;
+  if (open !== (hold.status === "reserved"))
+    problems.push(
+      `Hold ${hold.id} is ${hold.status}, and the sweeper ${open ? "watches it" : "does not watch it"}.`,
+    );
+  const rows = (await readLedger(store, report.account, 100_000)).filter(
+    ({ report: of }) => of === report.id,
+  );
+  const sum = (verb: string) => rows.reduce((total, row) => total + (row.verb === verb ? row.credits : 0), 0);
+  if (report.charged !== sum("commit") - sum("refund"))
+    problems.push(
+      `${report.id} says ${report.charged} credits are charged; its rows say ${sum("commit") - sum("refund")}.`,
+    );
+  if (sum("commit") > report.credits)
+    problems.push(`${report.id} costs ${report.credits} credits and was charged ${sum("commit")}.`);
+  return problems;
+}
+
+async function fleetSums(store: Store, expected: Record<string, number>): Promise<string[]> {
+  const found: Partial<Spend> = {};
+  const prefix = store.keys.spendOfDay(0).slice(0, -1);
+  for await (const keys of store.redis.scanStream({
+    match: `${prefix.replaceAll(/[[\]*?\\]/g, "\\$&")}*`,
+    count: 1_000,
+  })) {
+    for (const key of new Set(keys as string[])) {
+      const day = key.slice(prefix.length);
+      if (!/^\d+$/.test(day)) continue;
+      for (const line of await readSpendOfDay(store, dayName(Number(day)))) {
+        found[line.outcome] = (found[line.outcome] ?? 0) + line.micros;
+        if (line.micros < 0 || line.calls < 1)
+          return [`A line of day ${line.day} is ${JSON.stringify(line)}.`];
+      }
+    }
+  }
+  return SPEND_OUTCOMES.filter((outcome) => (found[outcome] ?? 0) !== (expected[outcome] ?? 0)).map(
+    (outcome) =>
+      `The fleet's days add up to ${found[outcome] ?? 0} ${outcome}, its reports to ${expected[outcome] ?? 0}.`,
+  );
+}
