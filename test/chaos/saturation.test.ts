@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
 import { afterEach, expect, test } from "vitest";
+import type { ReportId } from "../../src/domain/ids.ts";
 import { startSimulatedProvider, startTestFleet, waitFor } from "../../src/testing.ts";
 import { startFleetProcess } from "../support/fleet-process.ts";
 import { duplicatesIn } from "../support/ledger.ts";
@@ -50,7 +51,7 @@ test("all cores saturated for a minute: no worker is given up and no call is pai
   const relieve = saturate();
   cleanUp.push(relieve);
   const startedAt = performance.now();
-  const ids = [];
+  const ids: ReportId[] = [];
   for (let n = 0; performance.now() - startedAt < SATURATED_MS; n++) {
     const id = await desk.submit({
       account: "acme",
