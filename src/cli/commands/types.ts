@@ -134,7 +134,7 @@ function tryCommand(terminal: Terminal): Command {
       const { snapshot, document } = await tryReport(terminal, config, limited, raw, live);
       const view = snapshot === undefined ? null : reportView(snapshot);
       output.data(
-        { estimate: plainView(type, estimate, bytes), report: view, document: document?.artefact ?? null },
+        { plan: plainView(type, estimate, bytes), report: view, document: document?.artefact ?? null },
         () => (document === null ? [] : renderArtefact(document, "md").trimEnd().split("\n")),
       );
       if (output.json) return;
