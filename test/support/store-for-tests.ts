@@ -26,7 +26,7 @@ export function admitOrder(
     budgetMicros: 1_000_000,
     source: { canonical: "{}", hash: "0".repeat(64), bytes: 2 },
     idempotencyKey: null,
-    whenOpen: "refuse",
+    again: true,
     ...order,
   };
   return admit(store, whole, 60_000);
