@@ -143,6 +143,8 @@ export function observe(
     case "delivered":
       return afterDelivered(breaker, observation.report, settings);
     case "opened": {
+      // Two people who stop it are one stop, and the first one's words stand.
+      if (breaker.state === "open" && breaker.opening.cause === "person") return breaker;
       const { by, reason } = observation;
       const evidence = breaker.state === "closed" ? breaker.votes : (breaker.opening?.votes ?? []);
       const burntMicros = breaker.state === "closed" ? 0 : (breaker.opening?.burntMicros ?? 0);
@@ -158,7 +160,7 @@ export function observe(
       return { state: "open", version: breaker.version, opening };
     }
     case "closed":
-      return { state: "closed", version: breaker.version, votes: [] };
+      return breaker.state === "closed" ? breaker : { state: "closed", version: breaker.version, votes: [] };
     case "trial":
       return breaker.state === "open" ? halfOpen(breaker.version, breaker.opening) : breaker;
   }

@@ -154,6 +154,8 @@ export interface ReportDefinition<Source, Facts> {
   maxSourceBytes?: number;
   model?: Partial<ModelConfig>;
   retries?: number | Partial<RetryStrategy>;
+  /** When the type stops by itself, and how it starts again. */
+  breaker?: Partial<BreakerSettings>;
   /** Pure and deterministic: computes facts from the source, without a model. Runs wherever facts are needed. */
   prepare?(source: Source): Facts;
   sections: readonly SectionDefinition<Source, Facts>[] | PlannedSections<Source, Facts>;

@@ -312,7 +312,7 @@ export async function readBreaker(store: Store, type: string): Promise<BreakerRe
     return reply;
   }) as [Record<string, string>, string[], string[], number, [string | number, string | number]];
   const settings = settingsOf(fields);
-  const now = Number(time[0]) * 1_000;
+  const now = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
   return {
     breaker: breakerOf(
       fields,
