@@ -19,6 +19,8 @@ const EXIT_OF = {
   insufficient_credits: EXIT.insufficientCredits,
   type_disabled: EXIT.typeDisabled,
   timed_out: EXIT.waitTimeout,
+  not_allowed: EXIT.conflict,
+  stale_version: EXIT.conflict,
   invalid_type: EXIT.error,
   prepare_failed: EXIT.error,
   invalid_plan: EXIT.error,

@@ -17,6 +17,8 @@ export interface BatchLine {
   line: number;
   source: unknown;
   idempotencyKey: string | undefined;
+  /** Order it though an equal order is open. */
+  again?: boolean;
 }
 
 /**

@@ -68,8 +68,14 @@ export async function placeOrders(
       const order = lines[at];
       if (order === undefined) return;
       try {
-        const { source, idempotencyKey } = order;
-        submitted[at] = await submitReport(counter, { account: accountName, type, source, idempotencyKey });
+        const { source, idempotencyKey, again } = order;
+        submitted[at] = await submitReport(counter, {
+          account: accountName,
+          type,
+          source,
+          idempotencyKey,
+          again,
+        });
       } catch (error) {
         if (!isBatch || !isFleetError(error)) throw error;
         refusals.push({ line: order.line, error });

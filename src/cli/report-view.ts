@@ -2,9 +2,12 @@
 import { totalSpend } from "../domain/failure.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { EpochMs, ReportId } from "../domain/ids.ts";
-import { progressPercent, type Report, type Section } from "../domain/report.ts";
+import { estimateReady, type Eta } from "../domain/eta.ts";
+import { mayRetry } from "../domain/may-retry.ts";
+import { isFinished, progressPercent, type Report, type Section } from "../domain/report.ts";
 import { doneOf, statusSentence } from "../domain/status-sentence.ts";
 import type { Store } from "../store/redis.ts";
+import { readDurations } from "../store/sections.ts";
 import { readReport, readSections, type StoredReport } from "../store/reports.ts";
 
 export interface Snapshot {
@@ -12,6 +15,8 @@ export interface Snapshot {
   sections: Section[];
   /** By the clock of Redis. */
   now: EpochMs;
+  /** How long it will take, where enough earlier runs tell. */
+  eta: Eta | null;
 }
 
 export async function readSnapshot(store: Store, id: ReportId): Promise<Snapshot> {
@@ -28,7 +33,13 @@ export async function readSnapshot(store: Store, id: ReportId): Promise<Snapshot
 export async function snapshotOf(store: Store, stored: StoredReport): Promise<Snapshot> {
   const sections = await readSections(store, stored.report.id, stored.plan ?? []);
   const [seconds, micros] = await store.redis.time();
-  return { stored, sections, now: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) };
+  const runs = await readDurations(
+    store,
+    stored.report.type,
+    sections.map(({ key }) => key),
+  );
+  const eta = isFinished(stored.report.status) ? null : estimateReady(sections, runs);
+  return { stored, sections, eta, now: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) };
 }
 
 export function sentenceOf({ stored, sections, now }: Snapshot): string {
@@ -50,6 +61,9 @@ export function reportRow(snapshot: Snapshot) {
       done: doneOf(snapshot.sections),
       total: snapshot.sections.length,
     },
+    eta: snapshot.eta,
+    mayRetry: mayRetry(report).mayRetry,
+    why: mayRetry(report).why,
     credits: { amount: report.credits, state: report.hold },
     spend: { ...report.spend, totalMicros: totalSpend(report.spend) },
     failure: failureOf(report),

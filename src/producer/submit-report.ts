@@ -31,6 +31,8 @@ export interface ReportRequest {
   source: unknown;
   /** The same key with the same order is the same report, for as long as the report is kept. */
   idempotencyKey?: string | undefined;
+  /** Order anew though an equal order of the account is still open. */
+  again?: boolean | undefined;
 }
 
 export interface Submitted {
@@ -40,6 +42,8 @@ export interface Submitted {
   credits: number;
   /** True where this order came before; nothing new was held. */
   repeated: boolean;
+  /** True where an equal order is still open: this is that report, so that nobody pays twice by pressing twice. */
+  openOrder: boolean;
 }
 
 const LONGEST_IDEMPOTENCY_KEY = 200;
@@ -80,6 +84,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       budgetMicros: Math.round(type.budget.usd * 1_000_000),
       source,
       idempotencyKey: key,
+      again: request.again ?? false,
       whenOpen: breakerSettings(type.breaker).whenOpen,
     },
     counter.durations.wakeAfterMs,
@@ -88,9 +93,11 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
     case "admitted":
       await queues.ringReport(id, 1);
       await leaveOutbox(store, id);
-      return { id, status: "pending", credits: type.credits, repeated: false };
+      return { id, status: "pending", credits: type.credits, repeated: false, openOrder: false };
     case "repeated":
       return repeated(store, admission.report);
+    case "open_order":
+      return { ...(await repeated(store, admission.report)), openOrder: true };
     case "conflict":
       throw new FleetError(
         "idempotency_conflict",
@@ -111,7 +118,7 @@ async function repeated(store: Store, id: ReportId): Promise<Submitted> {
   const stored = await readReport(store, id);
   if (stored === null)
     throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
-  return { id, status: stored.report.status, credits: stored.report.credits, repeated: true };
+  return { id, status: stored.report.status, credits: stored.report.credits, repeated: true, openOrder: false };
 }
 
 /** For whoever ordered: that it is not about their order, what became of the money, and what to do. */

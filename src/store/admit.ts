@@ -5,7 +5,7 @@
  * A refused order leaves no trace: it does not use up its idempotency key, and it stores no source.
  */
 import { createHash } from "node:crypto";
-import type { BreakerSettings, Opening } from "../domain/breaker.ts";
+import { DEFAULT_BREAKER, type BreakerSettings, type Opening } from "../domain/breaker.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
 import { holdIdOf, LEDGER_LUA } from "./credits.ts";
@@ -15,9 +15,9 @@ import type { Store } from "./redis.ts";
 import { run, startingScript } from "./script.ts";
 
 const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
--- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds
+-- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds same_order
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
---      submitted_event reserved_event breaker when_open
+--      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
 if ARGV[10] ~= '' then
@@ -25,6 +25,15 @@ if ARGV[10] ~= '' then
   if known[2] then
     if known[1] == ARGV[10] then return {'repeated', known[2]} end
     return {'conflict', known[2]}
+  end
+end
+local same = redis.call('GET', KEYS[15])
+if same and ARGV[17] ~= 'again' then
+  local status = redis.call('HGET', ARGV[18] .. same, 'status')
+  if status and status ~= 'completed' and status ~= 'failed' and status ~= 'cancelled' then
+    -- The key is bound all the same: sent again after that report has ended, it must not become a second order.
+    if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', same, 'at', now_ms()) end
+    return {'open_order', same}
   end
 end
 local available = tonumber(redis.call('HGET', KEYS[3], 'available') or '0')
@@ -44,6 +53,7 @@ reserve_hold(KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[14], ARGV[12], id, account
 if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now) end
 emit(KEYS[7], KEYS[8], ARGV[13])
 emit(KEYS[7], KEYS[8], ARGV[14])
+redis.call('SET', KEYS[15], id)
 redis.call('ZADD', KEYS[9], now, id)
 redis.call('ZADD', KEYS[10], now + tonumber(ARGV[11]), id)
 redis.call('ZADD', KEYS[11], now, id)
@@ -62,14 +72,18 @@ export interface Order {
   budgetMicros: MicroUsd;
   source: { canonical: string; hash: string; bytes: number };
   idempotencyKey: string | null;
-  /** What becomes of it where the type is stopped. */
-  whenOpen: BreakerSettings["whenOpen"];
+  /** Order anew though an equal order of the account is still open. */
+  again?: boolean | undefined;
+  /** What becomes of it where the type is stopped; refused unless the type says otherwise. */
+  whenOpen?: BreakerSettings["whenOpen"];
 }
 
 export type Admission =
   | { outcome: "admitted"; report: ReportId }
   /** The same key with the same order came before. */
   | { outcome: "repeated"; report: ReportId }
+  /** An equal order of the account is still being written or reviewed. */
+  | { outcome: "open_order"; report: ReportId }
   /** The same key came before with another order. */
   | { outcome: "conflict"; report: ReportId }
   | { outcome: "insufficient_credits"; available: number }
@@ -108,6 +122,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       keys.indexAccount(account),
       keys.indexType(type),
       keys.openHolds,
+      keys.sameOrder(account, type, order.source.hash),
     ],
     [
       id,
@@ -125,7 +140,9 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       JSON.stringify(events.submitted),
       JSON.stringify(events.reserved),
       keys.breaker(type),
-      order.whenOpen,
+      order.whenOpen ?? DEFAULT_BREAKER.whenOpen,
+      order.again === true ? "again" : "",
+      keys.reportPrefix,
     ],
   );
   switch (word) {
@@ -133,6 +150,8 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       return { outcome: "admitted", report: detail as ReportId };
     case "repeated":
       return { outcome: "repeated", report: detail as ReportId };
+    case "open_order":
+      return { outcome: "open_order", report: detail as ReportId };
     case "conflict":
       return { outcome: "conflict", report: detail as ReportId };
     case "disabled": {

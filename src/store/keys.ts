@@ -13,6 +13,7 @@ export function keysOf(fleet: string) {
     /** BullMQ's own keys live under this prefix, beside ours. */
     queuePrefix: root,
 
+    reportPrefix: `${root}:report:`,
     report: (id: ReportId) => `${root}:report:${id}`,
     section: (id: ReportId, section: string) => `${root}:report:${id}:section:${section}`,
     /** Takes and step results of all sections of one report. */
@@ -25,6 +26,9 @@ export function keysOf(fleet: string) {
 
     source: (account: string, hash: string) => `${root}:source:${hash}:${account}`,
     idempotency: (account: string, keyHash: string) => `${root}:idempotency:${keyHash}:${account}`,
+
+    /** The newest order of one account for one type and source. */
+    sameOrder: (account: string, type: string, sourceHash: string) => `${root}:order:${sourceHash}:${type}:${account}`,
 
     account: (account: string) => `${root}:account:${account}`,
     ledger: (account: string) => `${root}:ledger:${account}`,
@@ -69,6 +73,9 @@ export function keysOf(fleet: string) {
     /** Every report type that was announced, and the breaker of each; further keys of a breaker are derived from its own. */
     breakers: `${root}:breakers`,
     breaker: (type: string) => `${root}:breaker:${type}`,
+
+    /** How long the last runs of a section took, newest first. */
+    durations: (type: string, section: string) => `${root}:durations:${type}:${section}`,
 
     processes: `${root}:processes`,
     process: (processId: string) => `${root}:process:${processId}`,

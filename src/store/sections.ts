@@ -73,6 +73,7 @@ if word == 'open' then
   return {'postponed'}
 end
 local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
+redis.call('HSETNX', KEYS[2], 'startedAt', now)
 redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2], 'version', ARGV[8])
 redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
 move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
@@ -82,7 +83,8 @@ return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] 
 `);
 
 const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${BREAKER_LUA}
--- KEYS report section calls events fleet_events wakeups   ARGV fence id wake_after_ms output output_hash unreviewed event ballot settlements...
+-- KEYS report section calls events fleet_events wakeups durations
+-- ARGV fence id wake_after_ms output output_hash unreviewed event ballot settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local status = redis.call('HGET', KEYS[2], 'status')
 if status == 'completed' then return 'completed' end
@@ -96,7 +98,12 @@ end
 redis.call('HDEL', KEYS[2], 'pin', 'edited')
 redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
 move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
-redis.call('ZADD', KEYS[6], now_ms() + tonumber(ARGV[3]), ARGV[2])
+local now, started = now_ms(), redis.call('HGET', KEYS[2], 'startedAt')
+if started then
+  redis.call('LPUSH', KEYS[7], plus(now - tonumber(started)))
+  redis.call('LTRIM', KEYS[7], 0, 49)
+end
+redis.call('ZADD', KEYS[6], now + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[7])
 breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now_ms(), ARGV[8], true)
 return 'completed'
@@ -258,7 +265,8 @@ export async function finishSection(
     status: "completed",
     ...(written.unreviewed === null ? {} : { because: `unreviewed: ${written.unreviewed}` }),
   };
-  return run(store.redis, FINISH, claimKeys(store, claim), [
+  const keys = [...claimKeys(store, claim), store.keys.durations(claim.type, claim.section)];
+  return run(store.redis, FINISH, keys, [
     claim.fence,
     claim.report,
     wakeAfterMs,
@@ -354,6 +362,14 @@ export async function breakClaim(
       openingArguments(store, { ...held, failure })[0],
     ],
   );
+}
+
+/** How long the last runs of these sections took, by key; up to fifty each. */
+export async function readDurations(store: Store, type: string, sections: readonly string[]): Promise<Record<string, number[]>> {
+  const pipeline = store.redis.pipeline();
+  for (const section of sections) pipeline.lrange(store.keys.durations(type, section), 0, -1);
+  const replies = (await pipeline.exec()) ?? [];
+  return Object.fromEntries(sections.map((section, index) => [section, ((replies[index]?.[1] ?? []) as string[]).map(Number)]));
 }
 
 /** `missing` where there never was one, as after a skip; else it is there and damaged. */

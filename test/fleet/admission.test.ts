@@ -74,6 +74,23 @@ test("another order under a used key is refused and names the report that has it
   expect(refused.message).toContain(first.id);
 });
 
+test("pressing twice is one order: an equal order that is still open is answered with its report", async () => {
+  const account = await anAccount();
+  const first = await submitReport(fleet.fleet.workshop, order(account));
+  const second = await submitReport(fleet.fleet.workshop, order(account, { idempotencyKey: "second" }));
+  expect(second).toMatchObject({ id: first.id, repeated: true, openOrder: true });
+  const anew = await submitReport(fleet.fleet.workshop, order(account, { again: true }));
+  expect(anew.id).not.toBe(first.id);
+
+  await fleet.delivered(first.id);
+  await fleet.delivered(anew.id);
+  // Delivered orders are no longer in the way, but the key still means the report it was answered with.
+  expect((await submitReport(fleet.fleet.workshop, order(account, { idempotencyKey: "second" }))).id).toBe(
+    first.id,
+  );
+  expect((await submitReport(fleet.fleet.workshop, order(account))).openOrder).toBe(false);
+});
+
 test("two accounts may use the same key", async () => {
   const [one, other] = [await anAccount(), await anAccount()];
   const ids = await Promise.all(

@@ -304,7 +304,7 @@ async function aScene(): Promise<Scene> {
   const types = registryOf([{ ...aSteppedType, budget: { usd: 1_000 } }]);
   const { id } = await submitReport(
     { store, queues, types, durations: { wakeAfterMs: 60_000 } },
-    { account: "acme", type: "stepped", source: { topic: "x" } },
+    { account: "acme", type: "stepped", source: { topic: "x" }, again: true },
   );
   await startRound(store, { id, type: "stepped", run: 1 }, 1, ["body"], 60_000);
   return new Scene(id, await spentToday());

@@ -32,6 +32,7 @@ export function startCommand({ output }: Terminal): Command {
       const config = loadConfig();
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { startFleet } = await import("../../workers/fleet.ts");
+      const { carryOnOperations } = await import("../../desk/group-operation.ts");
       const { followEvents } = await import("../../store/follow-events.ts");
       const { logEvent } = await import("../../observability/log-events.ts");
       const { pino } = await import("pino");
@@ -44,6 +45,7 @@ export function startCommand({ output }: Terminal): Command {
       for (const warning of warnings) log.warn({ type: warning.type }, warning.message);
 
       const fleet = await startFleet({
+        chores: [carryOnOperations],
         redisUrl,
         fleet: config.fleet,
         roles: options.roles,

@@ -25,6 +25,12 @@ export function statusCommand({ output }: Terminal): Command {
       output.data(view, () => [
         `${view.id}  ${view.type} v${view.typeVersion}  account ${view.account}${view.run > 1 ? `  run ${view.run}` : ""}`,
         printable(view.statusText),
+        ...(view.eta === null
+          ? []
+          : [
+              `Ready in ${formatWait(view.eta.lowMs)} to ${formatWait(view.eta.highMs)}, as the last runs went.`,
+            ]),
+        `Order again? ${view.mayRetry ? "Yes" : "No"}. ${view.why}`,
         ...(view.failure === null ? [] : [`Reason: ${printable(reasonOf(view.failure))}`]),
         "",
         ...(view.sections.length === 0 ? [] : [...table(view.sections, columnsAt(snapshot.now)), ""]),

@@ -11,6 +11,7 @@ interface SubmitOptions {
   input?: string;
   batch?: string;
   idempotencyKey?: string;
+  again: boolean;
   wait: boolean;
   timeout?: number;
 }
@@ -33,6 +34,7 @@ export function submitCommand({ output, finish }: Terminal): Command {
       ).conflicts(["input", "idempotencyKey"]),
     )
     .option("--idempotency-key <key>", "the same key with the same source is the same order, and held once")
+    .option("--again", "order it anew though the account has an equal order that is not finished", false)
     .option("--wait", "show progress until it has ended; Ctrl-C only stops watching", false)
     .addOption(
       new Option("--timeout <duration>", "with --wait: stop watching after this, as in 90s or 30m").argParser(
@@ -63,6 +65,7 @@ export function submitCommand({ output, finish }: Terminal): Command {
         batch === undefined
           ? [{ line: 1, source: await readInput(input ?? ""), idempotencyKey: options.idempotencyKey }]
           : await readBatch(batch);
+      if (options.again) for (const line of lines) line.again = true;
 
       const { ids, refused, rows } = await withCounter(config, async (counter) => {
         if (batch !== undefined) await checkOrders(counter, type, options.account, lines);
@@ -73,7 +76,11 @@ export function submitCommand({ output, finish }: Terminal): Command {
         return {
           ids: ordered.submitted.map(({ id }) => id),
           refused: ordered.refused,
-          rows: rowsNow.map((row, at) => ({ ...row, repeated: ordered.submitted[at]?.repeated ?? false })),
+          rows: rowsNow.map((row, at) => ({
+            ...row,
+            repeated: ordered.submitted[at]?.repeated ?? false,
+            openOrder: ordered.submitted[at]?.openOrder ?? false,
+          })),
         };
       });
 
@@ -89,15 +96,15 @@ export function submitCommand({ output, finish }: Terminal): Command {
           { output, finish },
           { redisUrl: commandRedisUrl(config), fleet: config.fleet, ids, timeoutMs: options.timeout },
         );
-        const latest = rows.map(({ id, repeated, ...row }) => {
+        const latest = rows.map(({ id, repeated, openOrder, ...row }) => {
           const seen = watched.snapshots.get(id);
-          return { ...(seen === undefined ? { id, ...row } : reportRow(seen)), repeated };
+          return { ...(seen === undefined ? { id, ...row } : reportRow(seen)), repeated, openOrder };
         });
         show(latest);
       }
       if (refused !== null) throw refused;
 
-      function show(shown: readonly (ReportRow & { repeated: boolean })[]): void {
+      function show(shown: readonly (ReportRow & { repeated: boolean; openOrder: boolean })[]): void {
         if (batch !== undefined) {
           output.list(shown, [
             { title: "id", value: (row) => row.id },
@@ -109,11 +116,16 @@ export function submitCommand({ output, finish }: Terminal): Command {
         for (const row of shown) {
           output.data(row, () => [row.id]);
           if (!output.json) {
-            output.talk(`${row.repeated ? "Ordered before. " : ""}${row.statusText}`);
+            output.talk(`${orderedBefore(row)}${row.statusText}`);
             if (row.status === "completed") output.talk(`Read it: report-fleet get ${row.id}`);
             else if (!options.wait) output.talk(`Watch it: report-fleet watch ${row.id}`);
           }
         }
       }
     });
+}
+
+function orderedBefore(row: { repeated: boolean; openOrder: boolean }): string {
+  if (row.openOrder) return "An equal order is open already, this is its report (--again orders it anew). ";
+  return row.repeated ? "Ordered before. " : "";
 }
