@@ -227,32 +227,15 @@ describe("with slow answers", () => {
     expect(code).toBe(EXIT.waitTimeout);
     await slow.delivered(parsed(stdout).id);
   });
-
-  test("a finished section is readable before delivery, and is said to be undelivered", async () => {
-    const { stdout } = await runCommand(order("slow", "Early reading", "--json"), { env });
-    const { id } = parsed(stdout);
-    const refused = await runCommand(["get", id], { env });
-    expect(refused.code).toBe(EXIT.conflict);
-    expect(refused.stderr).toMatch(
-      /is not delivered\. .*10 credits are held, not charged\. .*report-fleet watch rp-/,
-    );
-    await waitFor(
-      async () => (await slow.sections(id))[0]?.status === "completed",
-      () => "the first section is not finished",
-    );
-    const early = await runCommand(["get", id, "--section", "report", "--json"], { env });
-    expect(parsed(early.stdout)).toMatchObject({ id, section: "report", delivered: false });
-    expect((await runCommand(["get", id, "--section", "nonesuch"], { env })).code).toBe(EXIT.notFound);
-    await slow.delivered(id);
-  });
 });
 
-test("a report that needs a person ends the wait with its own exit code, and its credits stay held", async () => {
+test("a report that needs a person ends the wait with its own exit code; what is finished is readable, undelivered", async () => {
   const parked = await startTestFleet({
     redisUrl: testRedisUrl(),
     fleet: uniqueFleet("cli-parked"),
     types: [topicReport],
-    faults: [{ fault: { kind: "refusal" } }],
+    // The summary's prompt alone holds the finished report.
+    faults: [{ match: { contains: "You sum up reports" }, fault: { kind: "refusal" } }],
   });
   onTestFinished(() => parked.stop());
   await parked.grant("acme", 10);
@@ -260,8 +243,21 @@ test("a report that needs a person ends the wait with its own exit code, and its
   const { code, stdout, stderr } = await runCommand(order("acme", "Forbidden things", "--wait"), { env });
   expect(code).toBe(EXIT.needsReview);
   expect(stderr).toContain("Being checked by our team. Your 10 credits are held, not charged.");
-  const { stdout: status } = await runCommand(["status", stdout.trim()], { env });
+  const id = stdout.trim();
+  const { stdout: status } = await runCommand(["status", id], { env });
   expect(status).toMatch(/Reason: .*\(contract: \w+\)/);
+
+  const refused = await runCommand(["get", id], { env });
+  expect(refused.code).toBe(EXIT.conflict);
+  expect(refused.stderr).toMatch(
+    /is not delivered\. .*10 credits are held, not charged\. .*--section report/,
+  );
+  const early = await runCommand(["get", id, "--section", "report", "--json"], { env });
+  expect(parsed(early.stdout)).toMatchObject({ id, section: "report", delivered: false });
+  const asText = await runCommand(["get", id, "--section", "report"], { env });
+  expect(asText.stderr).toContain("Not delivered yet");
+  expect((await runCommand(["get", id, "--section", "executive-summary"], { env })).code).toBe(EXIT.conflict);
+  expect((await runCommand(["get", id, "--section", "nonesuch"], { env })).code).toBe(EXIT.notFound);
 });
 
 describe("a batch", () => {
