@@ -2,7 +2,7 @@
  * The failure policy, on one screen.
  *
  * A failure is classified once (`src/classifier/classify.ts`) and answered once (`src/classifier/decide.ts`, the only
- * reader of `FAILURE_POLICY`). A kind without a row does not compile.
+ * reader of `FAILURE_POLICY` but `vote-of.ts`, which takes the vote). A kind without a row does not compile.
  */
 import type { Evidence } from "./evidence.ts";
 import type { MicroUsd } from "./ids.ts";

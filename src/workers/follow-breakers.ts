@@ -4,7 +4,7 @@
  * - canaries that have ended give their place back, delivered ones close the breaker;
  * - the reports of a closed breaker are rung, those that wait longest first and a few at a time, so that a repaired type
  *   does not start with a storm; of a half-open one, as many as there are places for canaries;
- * - Bull Board shows a stopped type as a paused queue (docs/adr/0010-the-queue-shows-the-breaker.md).
+ * - Bull Board shows a stopped type as a paused queue (docs/adr/0006-the-queue-shows-the-breaker.md).
  *
  * A report leaves the waiting set when it is rung, and is rung again if this process dies between the two.
  */

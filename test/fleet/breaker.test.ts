@@ -1,6 +1,8 @@
 /** A broken report type stops by itself, costs what it had begun and nothing more, and starts again without a storm. */
+import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
+import { EXIT } from "../../src/cli/exit-codes.ts";
 import type { FleetEvent } from "../../src/domain/events.ts";
 import { isFleetError } from "../../src/domain/fleet-error.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
@@ -16,6 +18,7 @@ import {
   type SimulatedProvider,
   type TestFleet,
 } from "../../src/testing.ts";
+import { runCommand } from "../support/command-line.ts";
 import { billedByMark } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";
@@ -316,4 +319,37 @@ test("Bull Board shows a stopped type as a paused queue, whatever somebody press
   await queue.pause();
   const id = await fleet.submit(order("a lake"));
   expect((await fleet.delivered(id)).report).toBe(id);
+});
+
+test("an operator stops a type with a name and a reason, sees it, and starts it again", async () => {
+  const fleet = await aFleet({ types: [aTopicType] });
+  const types = fileURLToPath(new URL("../support/report-types/index.ts", import.meta.url));
+  const cli = (...args: string[]) =>
+    runCommand([...args, "--json"], {
+      env: { REDIS_URL: testRedisUrl(), FLEET: fleet.store.fleet, REPORT_TYPES: types },
+    });
+  const decision = ["--by", "ada", "--reason", "The prompt names a customer"];
+  expect(await cli("types", "disable", "topic", "--by", "ada")).toMatchObject({ code: EXIT.usage });
+  expect(await cli("types", "disable", "topik", ...decision)).toMatchObject({
+    code: EXIT.notFound,
+    stderr: expect.stringContaining('did you mean \\"topic\\"') as string,
+  });
+  expect(await cli("types", "disable", "topic", ...decision)).toMatchObject({ code: EXIT.ok });
+
+  const refused = await cli("submit", "topic", "--account", "acme", "--input", '{"topic":"wells"}');
+  expect(refused).toMatchObject({ code: EXIT.typeDisabled });
+  expect(refused.stderr).toContain("The prompt names a customer");
+  const shown = JSON.parse((await cli("types", "show", "topic")).stdout) as Record<string, unknown>;
+  expect(shown).toMatchObject({
+    state: "open",
+    waiting: 0,
+    burntMicros: 0,
+    opening: { by: "ada", reason: "The prompt names a customer" },
+    history: [{ from: "closed", to: "open", by: "ada" }],
+  });
+
+  const trial = await cli("types", "enable", "topic", "--canary", "--by", "bob", "--reason", "name removed");
+  expect(JSON.parse(trial.stdout)).toMatchObject({ state: "half_open" });
+  await fleet.delivered(await fleet.submit(order("wells", "topic")));
+  await stateOf(fleet, "closed", "topic");
 });

@@ -6,6 +6,7 @@ import type { ReportType } from "../../report-types/define-report.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { usd } from "../options.ts";
+import { disableTypeCommand, enableTypeCommand, showTypeCommand } from "./types-breaker.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
 import type { ReportEstimate, SectionEstimate } from "../estimate-report.ts";
@@ -19,11 +20,14 @@ interface TryOptions {
 
 export function typesCommand(terminal: Terminal): Command {
   return new Command("types")
-    .summary("list, check and try report types")
+    .summary("list, check and try report types; stop and start them")
     .description("Report types are loaded from the modules that REPORT_TYPES names, by default the examples.")
     .addCommand(listCommand(terminal))
     .addCommand(lintCommand(terminal))
-    .addCommand(tryCommand(terminal));
+    .addCommand(tryCommand(terminal))
+    .addCommand(showTypeCommand(terminal))
+    .addCommand(disableTypeCommand(terminal))
+    .addCommand(enableTypeCommand(terminal));
 }
 
 function listCommand({ output }: Terminal): Command {

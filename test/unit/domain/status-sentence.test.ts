@@ -54,6 +54,11 @@ const cases: [SentenceReport, SentenceSection[], string][] = [
     "Waiting to try again in 9 s: the provider is busy. Your 5 credits are held, not charged.",
   ],
   [
+    { ...held, status: "waiting_for_retry", postponed: true },
+    [done, open],
+    "Waiting: reports of this kind are stopped until a fault is repaired. Your 5 credits are held, not charged.",
+  ],
+  [
     { ...held, status: "needs_review", failure: failure("contract", "schema_mismatch") },
     [done, open],
     "Being checked by our team. Your 5 credits are held, not charged.",

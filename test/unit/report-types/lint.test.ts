@@ -36,6 +36,13 @@ describe("an author is told what to change when", () => {
       aReportType({ maxSourceBytes: 5_000_000 }),
       /maxSourceBytes is 5000000/,
     ],
+    ["the breaker never opens", aReportType({ breaker: { threshold: 0 } }), /breaker\.threshold is 0/],
+    ["the breaker's window is endless", aReportType({ breaker: { windowMs: Infinity } }), /breaker\.windowMs/],
+    [
+      "a setting of the breaker is misspelt",
+      aReportType({ breaker: { treshold: 2 } as object }),
+      /breaker\.treshold is no setting/,
+    ],
     ["there are no sections", aReportType({ sections: [] }), /no sections/],
     [
       "there are more than 50 sections",
