@@ -49,6 +49,9 @@ const DURATIONS = {
   probeLeaseMs: 15 * MINUTE_MS,
   /** The most a report type's own code may take. */
   userCodeMs: 30 * SECOND_MS,
+  /** After its end a report loses its raw answers and prompts, and later everything but its place in the books. */
+  keepTextsMs: 30 * DAY_MS,
+  keepReportsMs: 365 * DAY_MS,
   /** How long a submit may be repeated under its idempotency key, and a person may think about a review. */
   idempotencyTtlMs: 7 * DAY_MS,
   reviewDeadlineMs: 14 * DAY_MS,

@@ -6,7 +6,7 @@ import { estimateReady, type Eta } from "../domain/eta.ts";
 import { mayRetry } from "../domain/may-retry.ts";
 import { isFinished, progressPercent, type Report, type Section } from "../domain/report.ts";
 import { doneOf, statusSentence } from "../domain/status-sentence.ts";
-import type { Store } from "../store/redis.ts";
+import { redisNow, type Store } from "../store/redis.ts";
 import { readDurations } from "../store/sections.ts";
 import { readReport, readSections, type StoredReport } from "../store/reports.ts";
 
@@ -32,14 +32,13 @@ export async function readSnapshot(store: Store, id: ReportId): Promise<Snapshot
 
 export async function snapshotOf(store: Store, stored: StoredReport): Promise<Snapshot> {
   const sections = await readSections(store, stored.report.id, stored.plan ?? []);
-  const [seconds, micros] = await store.redis.time();
   const runs = await readDurations(
     store,
     stored.report.type,
     sections.map(({ key }) => key),
   );
   const eta = isFinished(stored.report.status) ? null : estimateReady(sections, runs);
-  return { stored, sections, eta, now: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) };
+  return { stored, sections, eta, now: await redisNow(store) };
 }
 
 export function sentenceOf({ stored, sections, now }: Snapshot): string {

@@ -86,6 +86,7 @@ export type FleetEvent =
       votes: number;
       burntMicros: MicroUsd;
     }
+  | ({ event: "retention"; removed: "texts" | "report" } & OfReport)
   | ({ event: "repaired"; what: string; because: string } & OfReport);
 
 export type FleetEventName = FleetEvent["event"];

@@ -37,6 +37,7 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "credit_review.closed":
     case "route.opened":
     case "spending.started":
+    case "retention":
     case "review.resolved":
       return "info";
   }

@@ -50,7 +50,10 @@ redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now)
 redis.call('SET', KEYS[2], ARGV[9], 'NX')
 reserve_hold(KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[14], ARGV[12], id, account, credits, now, tonumber(ARGV[11]))
-if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now) end
+if ARGV[10] ~= '' then
+  redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now)
+  redis.call('HSET', KEYS[1], 'idempotency', KEYS[6])
+end
 emit(KEYS[7], KEYS[8], ARGV[13])
 emit(KEYS[7], KEYS[8], ARGV[14])
 redis.call('SET', KEYS[15], id)

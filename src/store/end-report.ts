@@ -14,7 +14,7 @@ import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 const END = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}
--- KEYS report account ledger hold open_holds wakeups outbox events fleet_events audit
+-- KEYS report account ledger hold open_holds wakeups outbox events fleet_events audit ended
 -- ARGV id run hold_id status because by status_event completed_event case_names action
 local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'hold', 'deliveredAt')
 if not r[1] then return {'gone', ''} end
@@ -30,6 +30,7 @@ redis.call('HSET', KEYS[1], 'status', to, 'hold', r[5] and 'committed' or 'rever
 redis.call('HDEL', KEYS[1], 'failure')
 redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
+redis.call('ZADD', KEYS[11], now, ARGV[1])
 emit(KEYS[8], KEYS[9], r[5] and ARGV[8] or ARGV[7])
 close_cases(cjson.decode(ARGV[9]), ARGV[10], ARGV[6], ARGV[5], '', now)
 audit(KEYS[10], ARGV[10], ARGV[1], '', ARGV[6], ARGV[5], r[1], to)
@@ -73,6 +74,7 @@ export async function endReport(
       keys.events(id),
       keys.fleetEvents,
       keys.audit,
+      keys.ended,
     ],
     [
       id,

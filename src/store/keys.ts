@@ -21,6 +21,8 @@ export function keysOf(fleet: string) {
     /** One row per request that may have left for a provider. */
     asks: (id: ReportId) => `${root}:report:${id}:asks`,
     artefact: (id: ReportId) => `${root}:report:${id}:artefact`,
+    /** What is left of a report after retention. */
+    tombstone: (id: ReportId) => `${root}:tombstone:${id}`,
     events: (id: ReportId) => `${root}:report:${id}:events`,
     fleetEvents: `${root}:events`,
 
@@ -82,6 +84,9 @@ export function keysOf(fleet: string) {
     /** What a process has in hand: job reference → report and section. Emptied by itself or by the sweeper. */
     inHand: (processId: string) => `${root}:process:${processId}:in-hand`,
     sweeperLease: `${root}:sweeper`,
+
+    /** Ended reports; score = when retention looks at them next. */
+    ended: `${root}:ended`,
 
     routes: `${root}:routes`,
     route: (routeId: string) => `${root}:route:${routeId}`,

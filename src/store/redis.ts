@@ -49,6 +49,12 @@ export function openStore(redis: Redis, fleet: string): Store {
   return { redis, keys: keysOf(fleet), fleet };
 }
 
+/** The time that counts: the clock of Redis, in epoch milliseconds. */
+export async function redisNow(store: Store): Promise<number> {
+  const [seconds, micros] = await store.redis.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
 function reconnectAfter(times: number): number {
   return Math.min(50 * times, 1_000);
 }

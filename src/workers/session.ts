@@ -39,9 +39,13 @@ export interface WorkerDurations {
   spoolAfterMs: number;
   /** How long a canary report of a half-open type may stay silent. */
   probeLeaseMs: number;
+  keepTextsMs: number;
+  keepReportsMs: number;
   /** How long a job waits before it asks again for what it cannot have now. */
   askAgainMs: number;
 }
+
+export type Chore = (workshop: Workshop) => Promise<void>;
 
 /** What every worker function needs; made once per process. */
 export interface Workshop {
@@ -57,6 +61,8 @@ export interface Workshop {
   /** This process's own settings are wrong: it hands its work on and takes no more. Says what to check. */
   withdraw(because: string): void;
   durations: WorkerDurations;
+  /** What else the sweeper does on each of its rounds, such as group actions; the desk's, which lies above us. */
+  chores: readonly Chore[];
   /** This process, as the registry knows it. */
   processId: string;
   random(): number;

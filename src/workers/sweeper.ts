@@ -15,6 +15,7 @@
 import { DEFAULT_RETRIES } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished, type FailureSummary } from "../domain/report.ts";
+import { sweepRetention } from "../store/retention.ts";
 import { forgetProcess, listInHand, listProcesses, type ProcessRecord } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { breakClaim } from "../store/sections.ts";
@@ -28,6 +29,7 @@ import {
   postponeWakeup,
 } from "../store/wakeups.ts";
 import { followBreakers, type Rung } from "./follow-breakers.ts";
+import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
 
@@ -81,6 +83,9 @@ export class Sweeper {
     await this.#ringOverdue();
     await sweepHolds(store);
     await followBreakers(this.#workshop, (report) => this.#ring(report));
+    await endOverdueReviews(store);
+    await sweepRetention(store, durations);
+    for (const chore of this.#workshop.chores) await chore(this.#workshop);
   }
 
   async #handOnWorkOfTheDead(): Promise<void> {
