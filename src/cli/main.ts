@@ -11,6 +11,7 @@ import { getCommand } from "./commands/get.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { routesCommand } from "./commands/routes.ts";
 import { simulateCommand } from "./commands/simulate.ts";
+import { spendCommand } from "./commands/spend.ts";
 import { startSpendingCommand, stopSpendingCommand } from "./commands/spending.ts";
 import { startCommand } from "./commands/start.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   getCommand,
   typesCommand,
   creditsCommand,
+  spendCommand,
   routesCommand,
   stopSpendingCommand,
   startSpendingCommand,

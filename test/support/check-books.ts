@@ -38,6 +38,10 @@ export async function checkBooks(store: Store, provider?: readonly LedgerRow[]):
     if (isFinished(report.status) && (report.spend.pending > 0 || inFlightMicros > 0))
       problems.push(`${report.id} is ${report.status}, and some of its spend has no outcome yet.`);
     for (const line of receipt.calls) {
+      if (line.elapsedMs !== null && (line.outcome === "in_flight" || line.outcome === "unknown"))
+        problems.push(
+          `${report.id}: an answer to ${line.section}/${line.call} is here and booked as ${line.outcome}.`,
+        );
       if (line.outcome === "in_flight" || line.outcome === "unknown" || !line.exact)
         unsureMicros += line.micros;
       else exactMicros += line.micros;

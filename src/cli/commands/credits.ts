@@ -6,6 +6,13 @@ import type { Terminal } from "../command.ts";
 import { account, wholeNumber } from "../options.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
+import {
+  holdsCommand,
+  reconcileCommand,
+  refundCommand,
+  reverseCommand,
+  reviewCommand,
+} from "./credits-ledger.ts";
 
 /** A slipped key must not become a fortune; whoever needs more grants twice. */
 const MOST_CREDITS = 1_000_000_000;
@@ -14,10 +21,15 @@ const LEDGER_ROWS = 20;
 
 export function creditsCommand(terminal: Terminal): Command {
   return new Command("credits")
-    .summary("show and grant credits")
+    .summary("show and grant credits; holds, refunds and the check of the books")
     .description("Credits of accounts: available, held for orders, committed with deliveries.")
     .addCommand(showCommand(terminal))
-    .addCommand(grantCommand(terminal));
+    .addCommand(grantCommand(terminal))
+    .addCommand(holdsCommand(terminal))
+    .addCommand(reverseCommand(terminal))
+    .addCommand(refundCommand(terminal))
+    .addCommand(reviewCommand(terminal))
+    .addCommand(reconcileCommand(terminal));
 }
 
 function showCommand({ output }: Terminal): Command {
@@ -29,7 +41,8 @@ function showCommand({ output }: Terminal): Command {
     .option("--json", "print as JSON", false)
     .action(async ({ account: name }: { account?: string }) => {
       const { withStore } = await import("../configured.ts");
-      const { listAccounts, readBalance, readLedger } = await import("../../store/credits.ts");
+      const { listAccounts, readBalance, readCreditReview, readLedger } =
+        await import("../../store/credits.ts");
       await withStore(loadConfig(), async (store) => {
         if (name === undefined) {
           const balances: Balance[] = [];
@@ -45,8 +58,10 @@ function showCommand({ output }: Terminal): Command {
             `There is no account ${name}. \`report-fleet credits grant --account ${name} --amount 100 --reference first\` opens it.`,
           );
         }
-        output.data({ ...balance, ledger }, () => [
+        const review = await readCreditReview(store, name);
+        output.data({ ...balance, credit_review: review, ledger }, () => [
           ...table([balance], BALANCE_COLUMNS),
+          ...(review === null ? [] : ["", `Under credit review: ${printable(review.because)}.`]),
           "",
           ...table(ledger, LEDGER_COLUMNS),
         ]);
@@ -68,6 +83,10 @@ const LEDGER_COLUMNS = [
   { title: "verb", value: (row: LedgerEntry) => row.verb },
   { title: "credits", value: (row: LedgerEntry) => String(row.credits), align: "right" as const },
   { title: "report or reference", value: (row: LedgerEntry) => row.report ?? printable(row.reference) },
+  {
+    title: "by",
+    value: (row: LedgerEntry) => (row.by === null ? "" : printable(`${row.by}: ${row.why ?? ""}`)),
+  },
 ];
 
 function grantCommand({ output }: Terminal): Command {
