@@ -22,6 +22,7 @@ import type { ReportType } from "./report-types/define-report.ts";
 import { lintRegistry } from "./report-types/lint.ts";
 import { registryOf } from "./report-types/registry.ts";
 import { submitReport, type ReportRequest } from "./producer/submit-report.ts";
+import { carryOnOperations } from "./desk/group-operation.ts";
 import { grantCredits, readBalance } from "./store/credits.ts";
 import { readArtefact, type Artefact } from "./store/deliver.ts";
 import { readEvents, readReport, readSections, type StoredReport } from "./store/reports.ts";
@@ -180,6 +181,7 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
   const types = registryOf(settings.types);
   lintRegistry(types, models);
   const fleet = await startFleet({
+    chores: [carryOnOperations],
     redisUrl: settings.redisUrl,
     fleet: settings.fleet ?? "test",
     roles: settings.roles ?? ["orchestrator", "worker"],

@@ -34,19 +34,39 @@ export interface JobInHand {
 }
 
 const BEAT = savingScript(`
--- KEYS processes process   ARGV id pid home started roles
+-- KEYS processes process in_hand   ARGV id pid home started roles report_key_prefix
 local known = redis.call('EXISTS', KEYS[2])
 redis.call('SADD', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5])
 redis.call('HINCRBY', KEYS[2], 'beat', 1)
-return known == 1 and 'known' or 'new'
+-- Reports that ended while this process has work on them: its calls for them are to be aborted, and no message may be lost
+-- on the way, so every beat says it again until the work is put down.
+local ended = {}
+for _, row in ipairs(redis.call('HVALS', KEYS[3])) do
+  local report = cjson.decode(row).report
+  local status = redis.call('HGET', ARGV[6] .. report, 'status')
+  if status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
+end
+return {known == 1 and 'known' or 'new', ended}
 `);
 
 /** Registers the process if need be and counts its beat up. `new` on any but the first beat: it was declared dead meanwhile. */
-export async function beat(store: Store, identity: ProcessIdentity): Promise<"known" | "new"> {
+export async function beat(store: Store, identity: ProcessIdentity): Promise<Beat> {
   const { redis, keys } = store;
   const { id, pid, home, started, roles } = identity;
-  return run(redis, BEAT, [keys.processes, keys.process(id)], [id, pid, home, started, roles]);
+  const [word, ended] = await run<[Beat["registered"], ReportId[]]>(
+    redis,
+    BEAT,
+    [keys.processes, keys.process(id), keys.inHand(id)],
+    [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length)],
+  );
+  return { registered: word, ended };
+}
+
+export interface Beat {
+  registered: "known" | "new";
+  /** Reports in this process's hands that were cancelled or rejected. */
+  ended: ReportId[];
 }
 
 export async function listProcesses(store: Store): Promise<ProcessRecord[]> {

@@ -61,7 +61,8 @@ export async function readCheckpoints(store: Store, report: ReportId): Promise<C
       steps[name] = JSON.parse(unpacked.text);
       continue;
     }
-    const [callKey = "", take = 0] = [of[1], Number(of[2])];
+    const callKey = of[1] ?? "";
+    const take = Number(of[2]);
     const [current, state] = (fields[callKey]?.toString() ?? "").split(":");
     takes.push({
       callKey,
@@ -75,7 +76,11 @@ export async function readCheckpoints(store: Store, report: ReportId): Promise<C
 }
 
 /** What the latest request under a call key was estimated to cost; null where none was made. */
-export async function readCallCost(store: Store, report: ReportId, callKey: string): Promise<MicroUsd | null> {
+export async function readCallCost(
+  store: Store,
+  report: ReportId,
+  callKey: string,
+): Promise<MicroUsd | null> {
   const rows = await store.redis.hvals(store.keys.asks(report));
   const costs = rows.flatMap((row) => {
     const [, estimate, , takeKey] = row.split("|");

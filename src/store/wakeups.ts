@@ -52,3 +52,12 @@ export async function leaseSweeper(store: Store, holder: string, forMs: number):
     (await run<string>(store.redis, LEASE, [store.keys.sweeperLease], [holder, Math.ceil(forMs)])) === "mine"
   );
 }
+
+/** Reports that waited for a person as long as their type allows. */
+export async function listOverdueReviews(store: Store, limit = 100): Promise<ReportId[]> {
+  return run(store.redis, DUE, [store.keys.reviewDeadlines], [0, limit]);
+}
+
+export async function dropReviewDeadline(store: Store, report: ReportId): Promise<void> {
+  await store.redis.zrem(store.keys.reviewDeadlines, report);
+}

@@ -20,6 +20,7 @@ import { REPORTS_QUEUE, sectionsQueue, type ReportJobData, type SectionJobData }
 import { advanceReport } from "./advance-report.ts";
 import type { Ending } from "./ending.ts";
 import { Permits } from "./permits.ts";
+import type { Recalls } from "./recalls.ts";
 import type { JobControl, Workshop } from "./session.ts";
 import { writeSection } from "./write-section.ts";
 
@@ -43,6 +44,8 @@ export interface Drain {
   because: string | null;
   /** Aborted when the grace period is over. */
   abort: AbortController;
+  /** Aborts what is in flight for reports that ended meanwhile. */
+  recalls: Recalls;
 }
 
 export class JobWorkers {
@@ -94,6 +97,7 @@ export class JobWorkers {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job));
           } finally {
+            this.#drain.recalls.putDown(job.data.report);
             permits.giveBack();
           }
         },
@@ -122,9 +126,10 @@ export class JobWorkers {
     for (const connection of this.#connections) connection.disconnect();
   }
 
-  #controlOf(job: Job): JobControl {
+  #controlOf(job: Job<SectionJobData>): JobControl {
+    const recalled = this.#drain.recalls.pickUp(job.data.report);
     return {
-      signal: this.#drain.abort.signal,
+      signal: AbortSignal.any([this.#drain.abort.signal, recalled]),
       handOnBecause: () =>
         this.#drain.because ?? (this.#lostLocks.has(job.id ?? "") ? "its worker lost the job's lock" : null),
     };

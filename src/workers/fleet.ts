@@ -13,13 +13,16 @@ import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
 import { Spool } from "./spool.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
 import { identifyProcess } from "./process-identity.ts";
-import type { WorkerDurations, Workshop } from "./session.ts";
+import { Recalls } from "./recalls.ts";
+import type { Chore, WorkerDurations, Workshop } from "./session.ts";
 import { Sweeper } from "./sweeper.ts";
 
 export const ROLES = ["api", "orchestrator", "worker"] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface FleetSettings {
+  /** What else the sweeper does on each of its rounds. */
+  chores?: readonly Chore[];
   redisUrl: string;
   fleet: string;
   roles: readonly Role[];
@@ -56,7 +59,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const store = openStore(redis, settings.fleet);
   const queues = new Queues(store);
   const identity = identifyProcess(roles);
-  const drain: Drain = { because: null, abort: new AbortController() };
+  const drain: Drain = { because: null, abort: new AbortController(), recalls: new Recalls() };
   const tell = settings.onTrouble ?? (() => undefined);
   const spool = new Spool(settings.spoolDir ?? null, (unsaved) => {
     workers.hold("spool", unsaved > 0);
@@ -76,6 +79,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     spool,
     withdraw,
     durations,
+    chores: settings.chores ?? [],
     processId: identity.id,
     random: Math.random,
   };
@@ -83,7 +87,11 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   for (const { type, version, breaker } of settings.types.all())
     await announceType(store, { type, version, breaker: breakerSettings(breaker) }, durations.probeLeaseMs);
   await beat(store, identity);
-  const heart = setInterval(() => void beat(store, identity).catch(() => undefined), durations.heartbeatMs);
+  const heart = setInterval(() => {
+    void beat(store, identity)
+      .then(({ ended }) => drain.recalls.recall(ended))
+      .catch(() => undefined);
+  }, durations.heartbeatMs);
   const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));
   const sweeper = new Sweeper(workshop);
   if (roles.includes("orchestrator")) {

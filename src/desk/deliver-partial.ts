@@ -1,0 +1,48 @@
+/** Delivers what is there: the sections still missing are skipped, and the buyer pays for the part. */
+import { randomUUID } from "node:crypto";
+import { FleetError } from "../domain/fleet-error.ts";
+import type { ReportId } from "../domain/ids.ts";
+import { mayAct } from "../domain/review.ts";
+import type { Counter } from "../producer/submit-report.ts";
+import { readSections } from "../store/reports.ts";
+import { decideSections } from "../store/resume.ts";
+import { PLANNING } from "../workers/section-author.ts";
+import { requireDone, ring, statusesFor, type Ruled, type Ruling } from "./decide-case.ts";
+import { requireReport } from "./material.ts";
+
+export async function deliverPartial(desk: Counter, id: ReportId, ruling: Ruling): Promise<Ruled> {
+  const { report, plan, decisions } = await requireReport(desk.store, id);
+  const sections = await readSections(desk.store, id, plan ?? []);
+  const done = sections.filter(({ status }) => status === "completed");
+  const missing = sections.filter(({ status }) => status !== "completed" && status !== "skipped");
+  const permission = mayAct("deliver_partial", report.status);
+  // The script answers a repeat of this very operation before it looks at anything else.
+  if (permission.allowed) {
+    if (!done.some(({ template }) => template !== PLANNING.template))
+      throw new FleetError("not_allowed", "No section of it is finished, so there is nothing to deliver.");
+    if (missing.length === 0)
+      throw new FleetError(
+        "not_allowed",
+        "All its sections are written; what failed is putting them together. Mend that and resume it.",
+      );
+  }
+  const decided = await decideSections(
+    desk.store,
+    {
+      report,
+      action: "deliver_partial",
+      by: ruling.by,
+      why: ruling.why,
+      caseId: null,
+      version: ruling.version ?? decisions,
+      operation: ruling.operation ?? randomUUID(),
+      statuses: statusesFor("deliver_partial"),
+      sections: missing.map(({ key }) => key),
+      effect: { to: "skipped" },
+    },
+    desk.durations.wakeAfterMs,
+  );
+  requireDone(decided, "deliver_partial", `Report ${id}`);
+  await ring(desk, id, decided.run);
+  return { report: id, action: "deliver_partial", run: decided.run };
+}
