@@ -66,7 +66,10 @@ local function close_books(report_key, delivered)
         local call_key, take = string.match(redis.call('HGET', asks_key, ask_id) or '', '^[^|]*|[^|]*|[^|]*|([^|]*)#(%d+)')
         local n, state = string.match(call_key and redis.call('HGET', calls_key, call_key) or '', '^(%d+):(%a+)')
         local section = call_key and string.match(call_key, '^([^/]*)/')
-        if delivered and section and delivered[section] and n == take and state == 'accepted' then
+        -- A question asked otherwise since (another prompt, corrected data) has an answer that is in nothing delivered.
+        local used = section and redis.call('HGET', report_key .. ':section:' .. section, 'used')
+        local is_used = not used or string.find(' ' .. used .. ' ', ' ' .. call_key .. ' ', 1, true)
+        if delivered and section and delivered[section] and is_used and n == take and state == 'accepted' then
           book(report_key, ask_id, tonumber(n) > 1 and 'repaired' or 'useful', nil, '')
         else
           book(report_key, ask_id, 'wasted', nil, delivered and 'unused' or 'ended')

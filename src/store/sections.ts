@@ -84,12 +84,12 @@ return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] 
 
 const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${BREAKER_LUA}
 -- KEYS report section calls events fleet_events wakeups durations
--- ARGV fence id wake_after_ms output output_hash unreviewed event ballot settlements...
+-- ARGV fence id wake_after_ms output output_hash unreviewed event ballot used settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local status = redis.call('HGET', KEYS[2], 'status')
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 9)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 10)
 if of_older_run(KEYS[2], KEYS[1]) then
   redis.call('HSET', KEYS[2], 'claim', '')
   move_section(KEYS[2], KEYS[1], status, 'pending', KEYS[4], KEYS[5])
@@ -97,6 +97,7 @@ if of_older_run(KEYS[2], KEYS[1]) then
 end
 redis.call('HDEL', KEYS[2], 'pin', 'edited')
 redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
+if ARGV[9] ~= '' then redis.call('HSET', KEYS[2], 'used', ARGV[9]) end
 move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
 local now, started = now_ms(), redis.call('HGET', KEYS[2], 'startedAt')
 if started then
@@ -246,6 +247,8 @@ export interface SectionOutput {
   output: string;
   hash: string;
   unreviewed: string | null;
+  /** Keys of the calls it was written from; what else was paid for the section is not in it. */
+  used?: readonly string[];
 }
 
 /** The section is written: its output is stored, its last answers are accepted, its claim ends. */
@@ -275,6 +278,7 @@ export async function finishSection(
     written.unreviewed ?? "",
     JSON.stringify(event),
     ballotArgument(claim, ballot),
+    written.used?.join(" ") ?? "",
     ...settlementArguments(claim, settlements),
   ]);
 }
@@ -365,11 +369,17 @@ export async function breakClaim(
 }
 
 /** How long the last runs of these sections took, by key; up to fifty each. */
-export async function readDurations(store: Store, type: string, sections: readonly string[]): Promise<Record<string, number[]>> {
+export async function readDurations(
+  store: Store,
+  type: string,
+  sections: readonly string[],
+): Promise<Record<string, number[]>> {
   const pipeline = store.redis.pipeline();
   for (const section of sections) pipeline.lrange(store.keys.durations(type, section), 0, -1);
   const replies = (await pipeline.exec()) ?? [];
-  return Object.fromEntries(sections.map((section, index) => [section, ((replies[index]?.[1] ?? []) as string[]).map(Number)]));
+  return Object.fromEntries(
+    sections.map((section, index) => [section, ((replies[index]?.[1] ?? []) as string[]).map(Number)]),
+  );
 }
 
 /** `missing` where there never was one, as after a skip; else it is there and damaged. */

@@ -66,6 +66,7 @@ export async function payOnce<T>(
         session.settle({ callKey, call, take, verdict: { accepted: true, salvaged: judged.salvaged } });
         await offerForReuse(session, call, request, model, reply.answer);
       }
+      session.used.add(callKey);
       return judged.value;
     }
 
@@ -92,7 +93,12 @@ export async function payOnce<T>(
 }
 
 /** Who answers and what the schema is are recorded, not part of the key: another route or schema does not ask again. */
-export function callKeyOf(section: string, call: string, request: CallRequest<unknown>, model: ModelConfig): string {
+export function callKeyOf(
+  section: string,
+  call: string,
+  request: CallRequest<unknown>,
+  model: ModelConfig,
+): string {
   const asked = canonicalJson({ promptVersion: request.promptVersion, messages: request.messages, model });
   return `${section}/${call}/${createHash("sha256").update(asked).digest("hex").slice(0, 16)}`;
 }

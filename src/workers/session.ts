@@ -86,6 +86,8 @@ export class Session {
   #settlements: Settlement[] = [];
   #stop: Stop | null = null;
   unreviewed: string | null = null;
+  /** Keys of the calls whose answers the author's code was given. */
+  readonly used = new Set<string>();
   /** A question that is asked word for word, where a person chose so. */
   pinned: AskedQuestion | null = null;
   /** Failures of calls that the section went on without; each is an event and a vote. */

@@ -64,7 +64,7 @@ export async function writeSection(
     await finishSection(
       workshop.store,
       claimed.claim,
-      { output: json, hash, unreviewed: session.unreviewed },
+      { output: json, hash, unreviewed: session.unreviewed, used: [...session.used] },
       session.takeSettlements(),
       workshop.durations.wakeAfterMs,
       ballotOf(session, null),

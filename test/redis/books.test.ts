@@ -26,7 +26,7 @@ import { endReport } from "../../src/store/end-report.ts";
 import { readReceipt } from "../../src/store/receipt.ts";
 import { readReport, startRound } from "../../src/store/reports.ts";
 import { run, savingScript } from "../../src/store/script.ts";
-import { claimSection, type Claim } from "../../src/store/sections.ts";
+import { claimSection, finishSection, type Claim } from "../../src/store/sections.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
 
@@ -186,6 +186,15 @@ class Scene {
     if (!accept) this.#takes[key] = begun.take + 1;
   }
 
+  /** The section is written from the answers to these calls. */
+  async finish(keys: readonly number[]): Promise<void> {
+    const used = keys.map((key) => `body/call-${key}/0123456789abcdef`);
+    const written = { output: '"text"', hash: "h", unreviewed: null, used };
+    const settlements = this.#settlements;
+    this.#settlements = [];
+    await finishSection(store, this.#claim as Claim, written, settlements, 60_000, []);
+  }
+
   async #end(how: "deliver" | "deliver_without" | "fail"): Promise<void> {
     const stored = await readReport(store, this.report);
     if (stored === null) throw new Error("The report is gone.");
@@ -304,6 +313,19 @@ test("what a delivered section was written from is useful, by a further take rep
     ["repaired", null, 2, 40],
     ["wasted", "unused", 1, 8],
   ]);
+});
+
+test("an accepted answer that the section was not written from in the end is wasted", async () => {
+  const scene = await aScene();
+  for (const key of [0, 1]) {
+    await scene.carryOut({ do: "ask", key, accept: true, micros: 10 + key });
+    await scene.carryOut({ do: "answer", nth: key, exact: true });
+    await scene.carryOut({ do: "ask", key, accept: true, micros: 0 });
+  }
+  await scene.finish([1]);
+  await scene.carryOut({ do: "end", how: "deliver" });
+  expect(await spendOf(scene)).toMatchObject({ useful: 11, wasted: 10 });
+  expect(await checkBooks(store, scene.providerRows())).toEqual([]);
 });
 
 test("a receipt names model, route, prompt version, tokens and price table of every call", async () => {
