@@ -4,7 +4,7 @@ import type { Config } from "../../src/config.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import { formatUsd } from "../../src/domain/ids.ts";
 import { table, type Output } from "../../src/cli/output.ts";
-import { sentenceOf, type Snapshot } from "../../src/cli/report-view.ts";
+import { sentenceOf, type Snapshot } from "../../src/producer/report-view.ts";
 
 const WIDTH = 80;
 

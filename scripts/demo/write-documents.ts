@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { renderArtefact, type Document } from "../../src/cli/render-artefact.ts";
+import { renderArtefact, type Document } from "../../src/producer/render-artefact.ts";
 
 /** Writes a delivered report as HTML and Markdown; returns the path of the HTML. */
 export function writeDocuments(dir: string, document: Document): string {

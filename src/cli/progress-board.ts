@@ -14,7 +14,7 @@ import { isFinished, progressPercent, type Section } from "../domain/report.ts";
 import type { ReportEvent } from "../store/follow-reports.ts";
 import type { Colour, Output } from "./output.ts";
 import { fitted } from "./printable.ts";
-import type { Snapshot } from "./report-view.ts";
+import type { Snapshot } from "../producer/report-view.ts";
 import type { Audience } from "./watch-reports.ts";
 
 const BAR_WIDTH = 14;

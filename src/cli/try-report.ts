@@ -15,9 +15,9 @@ import { startFleet } from "../workers/fleet.ts";
 import type { Terminal } from "./command.ts";
 import { simulatedModels } from "./configured.ts";
 import { startPrivateRedis } from "./private-redis.ts";
-import { readDocument } from "./read-document.ts";
-import type { Document } from "./render-artefact.ts";
-import type { Snapshot } from "./report-view.ts";
+import { readDocument } from "../producer/read-document.ts";
+import type { Document } from "../producer/render-artefact.ts";
+import type { Snapshot } from "../producer/report-view.ts";
 import { watchUntilEnded } from "./watch-until-ended.ts";
 
 const ACCOUNT = "try";

@@ -10,7 +10,7 @@ import { isFinished, type ReportStatus } from "../domain/report.ts";
 import { fromTheBeginning, nextEvents, type ReportEvent } from "../store/follow-reports.ts";
 import { connectPatiently, openStore } from "../store/redis.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
-import { readSnapshot, type Snapshot } from "./report-view.ts";
+import { readSnapshot, type Snapshot } from "../producer/report-view.ts";
 
 const BLOCK_MS = 1_000;
 

@@ -6,7 +6,7 @@ import type { ReportId } from "../../domain/ids.ts";
 import type { Terminal } from "../command.ts";
 import type { Output } from "../output.ts";
 import { reportId } from "../options.ts";
-import type { Format } from "../render-artefact.ts";
+import type { Format } from "../../producer/render-artefact.ts";
 
 interface GetOptions {
   format?: Format;
@@ -51,8 +51,8 @@ async function documentText(id: ReportId, format: Format): Promise<string> {
   const config = loadConfig();
   const { withStore } = await import("../configured.ts");
   const { loadReportTypes } = await import("../../report-types/registry.ts");
-  const { readDocument } = await import("../read-document.ts");
-  const { renderArtefact } = await import("../render-artefact.ts");
+  const { readDocument } = await import("../../producer/read-document.ts");
+  const { renderArtefact } = await import("../../producer/render-artefact.ts");
   // A document is readable wherever its Redis is, also where its report type cannot be loaded.
   const types = await loadReportTypes(config.reportTypes, process.cwd()).catch(() => null);
   const document = await withStore(config, (store) => readDocument(store, id, (type) => types?.get(type)));
@@ -63,7 +63,7 @@ async function sectionText(output: Output, id: ReportId, key: string, format: Fo
   if (format === "html")
     throw new FleetError("usage", "A single section has no HTML document of its own; read it as md or json.");
   const { withStore } = await import("../configured.ts");
-  const { readSnapshot, sentenceOf } = await import("../report-view.ts");
+  const { readSnapshot, sentenceOf } = await import("../../producer/report-view.ts");
   const { readOutput } = await import("../../store/sections.ts");
   return withStore(loadConfig(), async (store) => {
     const snapshot = await readSnapshot(store, id);

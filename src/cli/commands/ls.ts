@@ -24,7 +24,7 @@ export function lsCommand({ output }: Terminal): Command {
     .action(async ({ account: accountName, type, status, limit }: LsOptions) => {
       const { withStore } = await import("../configured.ts");
       const { listReports } = await import("../../store/reports.ts");
-      const { reportRow, snapshotOf } = await import("../report-view.ts");
+      const { reportRow, snapshotOf } = await import("../../producer/report-view.ts");
       const found = await withStore(loadConfig(), async (store) => {
         const stored = await listReports(store, { account: accountName, type, status, limit });
         // One after the other: each is a pipeline of its own, and a list is not in a hurry.

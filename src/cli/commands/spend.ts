@@ -3,15 +3,12 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd, type ReportId } from "../../domain/ids.ts";
-import type { SpendLine } from "../../store/books.ts";
+import { SPEND_DIMENSIONS, sumSpend, type SpendDimension } from "../../producer/sum-spend.ts";
 import type { ReceiptLine } from "../../store/receipt.ts";
 import type { Terminal } from "../command.ts";
 import { reportId } from "../options.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
-
-const DIMENSIONS = ["day", "type", "model", "outcome", "kind", "account"] as const;
-type Dimension = (typeof DIMENSIONS)[number];
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
@@ -19,7 +16,7 @@ const DEFAULT_DAYS = 30;
 const MOST_DAYS = 1_100;
 
 interface SpendOptions {
-  by: Dimension;
+  by: SpendDimension;
   from?: string;
   to?: string;
   report?: ReportId;
@@ -31,7 +28,7 @@ export function spendCommand(terminal: Terminal): Command {
     .description(
       "Sums what the providers billed, in micro-USD with --json. A request belongs to the UTC day it left on. `kind` is what wasted or unknown spend was lost to.",
     )
-    .addOption(new Option("--by <what>", "one line for each").choices(DIMENSIONS).default("outcome"))
+    .addOption(new Option("--by <what>", "one line for each").choices(SPEND_DIMENSIONS).default("outcome"))
     .addOption(
       new Option("--from <day>", "first day, such as 2026-01-31 (default: 30 days ago)").argParser(day),
     )
@@ -58,7 +55,7 @@ async function printSums({ output }: Terminal, { by, from, to }: SpendOptions): 
       throw new FleetError("usage", `--from ${dayName(first)} is after --to ${dayName(last)}.`);
     if (last - first >= MOST_DAYS)
       throw new FleetError("usage", `At most ${MOST_DAYS} days are summed at once.`);
-    return sumsBy(by, await readSpend(store, dayName(first), dayName(last)));
+    return sumSpend(by, await readSpend(store, dayName(first), dayName(last)));
   });
   output.list(rows, [
     { title: by, value: (row) => printable(row.key) },
@@ -69,34 +66,9 @@ async function printSums({ output }: Terminal, { by, from, to }: SpendOptions): 
   ]);
 }
 
-interface SpendSum {
-  key: string;
-  calls: number;
-  micros: number;
-  wastedMicros: number;
-  unknownMicros: number;
-}
-
-/** Days in their order, everything else by its cost. */
-function sumsBy(by: Dimension, lines: readonly SpendLine[]): SpendSum[] {
-  const sums = new Map<string, SpendSum>();
-  for (const line of lines) {
-    const key = line[by];
-    const sum = sums.get(key) ?? { key, calls: 0, micros: 0, wastedMicros: 0, unknownMicros: 0 };
-    sum.calls += line.calls;
-    sum.micros += line.micros;
-    if (line.outcome === "wasted") sum.wastedMicros += line.micros;
-    if (line.outcome === "unknown") sum.unknownMicros += line.micros;
-    sums.set(key, sum);
-  }
-  return [...sums.values()].sort((a, b) =>
-    by === "day" ? a.key.localeCompare(b.key) : b.micros - a.micros || a.key.localeCompare(b.key),
-  );
-}
-
 async function printReceipt({ output }: Terminal, id: ReportId): Promise<void> {
   const { withStore } = await import("../configured.ts");
-  const { readSnapshot } = await import("../report-view.ts");
+  const { readSnapshot } = await import("../../producer/report-view.ts");
   const { readReceipt } = await import("../../store/receipt.ts");
   await withStore(loadConfig(), async (store) => {
     const { report } = (await readSnapshot(store, id)).stored;

@@ -6,7 +6,7 @@ import type { Terminal } from "../command.ts";
 import { reportId } from "../options.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
-import type { SectionView } from "../report-view.ts";
+import type { SectionView } from "../../producer/report-view.ts";
 
 export function statusCommand({ output }: Terminal): Command {
   return new Command("status")
@@ -19,7 +19,7 @@ export function statusCommand({ output }: Terminal): Command {
     .action(async (given: string) => {
       const id = reportId(given);
       const { withStore } = await import("../configured.ts");
-      const { readSnapshot, reportView } = await import("../report-view.ts");
+      const { readSnapshot, reportView } = await import("../../producer/report-view.ts");
       const snapshot = await withStore(loadConfig(), (store) => readSnapshot(store, id));
       const view = reportView(snapshot);
       output.data(view, () => [

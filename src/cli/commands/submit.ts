@@ -4,7 +4,7 @@ import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
 import type { BatchLine } from "../inputs.ts";
 import { account, duration } from "../options.ts";
-import type { ReportRow } from "../report-view.ts";
+import type { ReportRow } from "../../producer/report-view.ts";
 
 interface SubmitOptions {
   account: string;
@@ -57,7 +57,7 @@ export function submitCommand({ output, finish }: Terminal): Command {
       if (options.timeout !== undefined && !options.wait)
         throw new FleetError("usage", "--timeout says how long to wait, so it needs --wait.");
       const { readBatch, readInput } = await import("../inputs.ts");
-      const { reportRow, readSnapshot } = await import("../report-view.ts");
+      const { reportRow, readSnapshot } = await import("../../producer/report-view.ts");
       const { checkOrders, placeOrders } = await import("../place-orders.ts");
       const { withCounter, commandRedisUrl } = await import("../configured.ts");
       const config = loadConfig();

@@ -9,7 +9,7 @@ import { usd } from "../options.ts";
 import { disableTypeCommand, enableTypeCommand, showTypeCommand } from "./types-breaker.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
-import type { ReportEstimate, SectionEstimate } from "../estimate-report.ts";
+import type { ReportEstimate, SectionEstimate } from "../../producer/estimate-report.ts";
 
 interface TryOptions {
   input?: string;
@@ -117,7 +117,7 @@ function tryCommand(terminal: Terminal): Command {
     .action(async (typeName: string, options: TryOptions) => {
       const config = loadConfig();
       const { configuredModels, configuredTypes, simulatedModels } = await import("../configured.ts");
-      const { estimateReport } = await import("../estimate-report.ts");
+      const { estimateReport } = await import("../../producer/estimate-report.ts");
       const live = options.live ? configuredModels(config) : null;
       // Prices of the simulated models stand in where no provider is asked, so an estimate can be shown without a key.
       const models = live ?? simulatedModels(config, "http://127.0.0.1:1");
@@ -133,8 +133,8 @@ function tryCommand(terminal: Terminal): Command {
       const limited = live === null ? type : withinLimit(type, estimate, options.maxUsd);
       if (live !== null) output.talk(costSentence(type, estimate, options.maxUsd));
       const { tryReport } = await import("../try-report.ts");
-      const { renderArtefact, provenanceOf } = await import("../render-artefact.ts");
-      const { reportView, sentenceOf } = await import("../report-view.ts");
+      const { renderArtefact, provenanceOf } = await import("../../producer/render-artefact.ts");
+      const { reportView, sentenceOf } = await import("../../producer/report-view.ts");
       const { snapshot, document } = await tryReport(terminal, config, limited, raw, live);
       const view = snapshot === undefined ? null : reportView(snapshot);
       output.data(

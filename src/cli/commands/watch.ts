@@ -27,7 +27,7 @@ export function watchCommand(terminal: Terminal): Command {
     .action(async (given: string[], { until, timeout }: WatchOptions) => {
       const ids = [...new Set(given.map(reportId))];
       const { commandRedisUrl, withStore } = await import("../configured.ts");
-      const { readSnapshot, sentenceOf } = await import("../report-view.ts");
+      const { readSnapshot, sentenceOf } = await import("../../producer/report-view.ts");
       const { watchUntilEnded } = await import("../watch-until-ended.ts");
       const config = loadConfig();
       // A wrong id or a Redis that is not there is said before anybody waits.

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { boardLines, emptyScene, takeIn, type Frame, type Scene } from "../../../src/cli/progress-board.ts";
 import { fitted } from "../../../src/cli/printable.ts";
-import type { Snapshot } from "../../../src/cli/report-view.ts";
+import type { Snapshot } from "../../../src/producer/report-view.ts";
 import { NO_SPEND } from "../../../src/domain/failure.ts";
 import type { ReportId } from "../../../src/domain/ids.ts";
 

@@ -1,4 +1,4 @@
-/** A report as the command line shows it: field names that scripts rely on, made in one place. See docs/cli.md. */
+/** A report as the command line and the HTTP API show it: field names that programs rely on. See docs/cli.md. */
 import { totalSpend } from "../domain/failure.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { EpochMs, ReportId } from "../domain/ids.ts";
