@@ -5,10 +5,15 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { Terminal } from "./command.ts";
+import { exportCommand, replayCommand } from "./commands/bundle.ts";
+import { cancelCommand } from "./commands/cancel.ts";
 import { classifyCommand } from "./commands/classify.ts";
+import { completeCommand } from "./commands/complete.ts";
 import { creditsCommand } from "./commands/credits.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { getCommand } from "./commands/get.ts";
 import { lsCommand } from "./commands/ls.ts";
+import { reviewCommand } from "./commands/review.ts";
 import { routesCommand } from "./commands/routes.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { spendCommand } from "./commands/spend.ts";
@@ -31,7 +36,13 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   lsCommand,
   statusCommand,
   getCommand,
+  explainCommand,
+  reviewCommand,
+  cancelCommand,
+  exportCommand,
+  replayCommand,
   typesCommand,
+  completeCommand,
   creditsCommand,
   spendCommand,
   routesCommand,

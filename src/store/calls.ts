@@ -81,7 +81,8 @@ if current then
   if answer and take <= n then return {'checkpoint', a, state, answer, tostring(first)} end
 end
 
-local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run')
+local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
+  'spend.useful', 'spend.repaired')
 local s = redis.call('HMGET', KEYS[2], 'fence', 'claim', 'status', 'run')
 if s[1] ~= ARGV[1] or s[3] ~= 'running' or not s[2] or s[2] == '' then return {'superseded'} end
 if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return {'superseded'} end
@@ -106,7 +107,8 @@ if open_id and open_id ~= ask_id then
   if open_state == 'open' then open_estimate = open_amount end
 end
 
-local spent = 0
+-- What an earlier delivery in part was written from counts against the budget as well.
+local spent = tonumber(r[11] or '0') + tonumber(r[12] or '0')
 for i = 5, 8 do spent = spent + tonumber(r[i] or '0') end
 if spent + estimate > tonumber(r[4]) then return {'over_budget', tostring(spent), r[4]} end
 

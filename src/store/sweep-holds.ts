@@ -1,6 +1,6 @@
 /**
  * Holds cannot leak. Every script that ends a report ends its hold, so there should be nothing to find here; this is the
- * net below it, for a record that was erased by hand or a completion that reserved credits and never began.
+ * net below it, for a record that was erased by hand.
  *
  * Each open hold has a time at which it is looked at next, so that a tick takes a bounded number and old holds do not
  * hide new ones.

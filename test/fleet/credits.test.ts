@@ -1,5 +1,6 @@
 /** What becomes of credits and of every cent of spend, from the order to the end, beside the provider's own ledger. */
 import { afterEach, expect, test } from "vitest";
+import { completeRest } from "../../src/desk/complete-rest.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
@@ -15,7 +16,7 @@ import {
   type TestFleetSettings,
 } from "../../src/testing.ts";
 import { checkBooks } from "../support/check-books.ts";
-import { billedMicros } from "../support/ledger.ts";
+import { billedByMark, billedMicros } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aChainedType, aSteppedType, aTopicType } from "../support/report-types/index.ts";
 
@@ -69,6 +70,25 @@ test("a type's own rule says what a part costs", async () => {
   await deliverPartial(fleet.fleet.workshop, id, BY);
   expect(await fleet.reaches(id, "completed")).toMatchObject({ charged: 4 });
   expect(await fleet.balance("acme")).toMatchObject({ available: 96, held: 0, committed: 4 });
+});
+
+test("half a report is completed later for the rest of its price, and nothing is paid twice", async () => {
+  const fleet = await aFleet([EMPTY_FIRST]);
+  const id = await fleet.submit({ ...ORDER, type: "topic" });
+  await fleet.reaches(id, "needs_review");
+  await deliverPartial(fleet.fleet.workshop, id, BY);
+  await fleet.reaches(id, "completed");
+  const before = billedByMark(fleet.ledger());
+
+  fleet.provider.setFaults?.([]);
+  const begun = await completeRest(fleet.fleet.workshop, id, { by: "ada", why: "the provider is mended" });
+  expect(begun).toMatchObject({ run: 3, credits: 3 });
+  const artefact = await fleet.delivered(id);
+  expect(artefact.sections.map(({ key }) => key)).toEqual(["first", "second"]);
+  expect((await fleet.read(id)).report).toMatchObject({ delivery: "full", charged: 5 });
+  expect(await fleet.balance("acme")).toMatchObject({ available: 95, held: 0, committed: 5 });
+  expect(billedByMark(fleet.ledger())["topic/second/write"]).toBe(before["topic/second/write"]);
+  expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
 });
 
 test("a report given up returns its credits once, and everything spent on it is wasted", async () => {

@@ -18,10 +18,10 @@ import {
   refundCredits,
 } from "../../src/store/credits.ts";
 import { mayRunAgain } from "../../src/store/credit-review.ts";
+import { completeReport, type Completion } from "../../src/store/complete-report.ts";
 import { deliver, saveArtefact, type Delivered, type DeliveryTerms } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { parkReport, readReport, startRound } from "../../src/store/reports.ts";
-import { reserveRest } from "../../src/store/reserve-rest.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { sweepHolds } from "../../src/store/sweep-holds.ts";
 import { checkBooks } from "../support/check-books.ts";
@@ -90,23 +90,12 @@ async function deliverNow(id: ReportId, terms: DeliveryTerms): Promise<Delivered
   return deliver(store, stored.report, HASH, terms);
 }
 
-/** What a resume does to a report delivered in part, as far as credits care: a hold for the rest, then the next run. */
-async function complete(id: ReportId): Promise<void> {
+/** Has the rest written, as its last reader saw the report. */
+async function complete(id: ReportId): Promise<Completion> {
   const stored = await readReport(store, id);
-  if (stored === null) return;
-  const rest = await reserveRest(store, stored.report);
-  if (rest.outcome !== "reserved") return;
-  await run(store.redis, NEXT_RUN, [store.keys.report(id)], [rest.holdId]);
+  if (stored === null) return { outcome: "not_partial" };
+  return completeReport(store, stored.report, ["body"], { by: "ada", why: "a test" }, 60_000);
 }
-
-const NEXT_RUN = savingScript(`
--- KEYS report   ARGV hold_id
-local r = redis.call('HMGET', KEYS[1], 'status', 'holdId', 'hold')
-if r[1] ~= 'completed' or r[2] ~= ARGV[1] or r[3] ~= 'reserved' then return 'superseded' end
-redis.call('HINCRBY', KEYS[1], 'run', 1)
-redis.call('HSET', KEYS[1], 'status', 'running')
-return 'running'
-`);
 
 async function endNow(id: ReportId, status: "failed" | "cancelled"): Promise<void> {
   const stored = await readReport(store, id);
@@ -205,7 +194,8 @@ class Case {
         await deliverNow(id, what.worth === null ? FULL : part(what.worth));
         return;
       case "complete":
-        return complete(id);
+        await complete(id);
+        return;
       case "end":
         return endNow(id, what.status);
       case "refund": {
@@ -284,12 +274,15 @@ test("completing it later costs the rest under a hold of its own, and no more th
   await grantCredits(store, { account: "acme", credits: 20, reference: "start" });
   const id = await aRunningReport("acme", 5);
   await deliverNow(id, part(3));
-  expect(await reserveRest(store, await read(id))).toEqual({
-    outcome: "reserved",
-    holdId: `${id}.h2`,
-    credits: 2,
-  });
-  await complete(id);
+  const seen = await read(id);
+  const begun = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      completeReport(store, seen, ["body"], { by: "ada", why: "asked for" }, 60_000),
+    ),
+  );
+  const once = { outcome: "begun", holdId: `${id}.h2`, credits: 2, run: 2 };
+  expect(begun).toEqual([once, once, once]);
+  expect(await complete(id)).toEqual({ outcome: "not_partial" });
   expect(await deliverNow(id, FULL)).toBe("delivered");
   expect(await readBalance(store, "acme")).toMatchObject({ available: 15, held: 0, committed: 5 });
   expect(await read(id)).toMatchObject({ delivery: "full", charged: 5 });
@@ -313,7 +306,7 @@ test("an account that cannot cover the rest is refused with a sentence, and keep
   const id = await aRunningReport("acme", 5);
   await deliverNow(id, part(3));
   await aRunningReport("acme", 1);
-  const refused = await reserveRest(store, await read(id));
+  const refused = await complete(id);
   expect(refused).toMatchObject({ outcome: "insufficient_credits", available: 1, needed: 2 });
   expect("because" in refused && refused.because).toMatch(/costs 2 credits and account acme has 1 available/);
   expect(await read(id)).toMatchObject({ status: "completed", charged: 3 });
@@ -407,18 +400,6 @@ test("a hold whose report is gone is given back by the sweeper, which says so; a
   );
   expect(fields[1]).toContain('"event":"repaired"');
   expect(await store.redis.exists(store.keys.report(gone))).toBe(0);
-});
-
-test("credits reserved for a completion that never begins go back by themselves", async () => {
-  store = anEmptyStore();
-  await grantCredits(store, { account: "acme", credits: 20, reference: "start" });
-  const id = await aRunningReport("acme", 5);
-  await deliverNow(id, part(3));
-  await reserveRest(store, await read(id));
-  expect(await sweepNow()).toEqual([`${id}.h2`]);
-  expect(await readBalance(store, "acme")).toMatchObject({ available: 17, held: 0, committed: 3 });
-  expect(await read(id)).toMatchObject({ status: "completed", hold: "committed" });
-  expect(await reserveRest(store, await read(id))).toMatchObject({ outcome: "reserved", holdId: `${id}.h3` });
 });
 
 const FAILURE = {
