@@ -26,7 +26,7 @@ import {
   type Ruling,
 } from "./decide-case.ts";
 import { materialFor, requireReport, shelfOf, type Snapshot } from "./material.ts";
-import { rehearse } from "./rehearse.ts";
+import { rehearse, type Rehearsal } from "./rehearse.ts";
 
 export interface CorrectionPlan {
   source: Snapshot & { bytes: number };
@@ -34,6 +34,8 @@ export interface CorrectionPlan {
   kept: string[];
   again: string[];
   planAgain: boolean;
+  /** What each section that can be foreseen would ask. */
+  walks: Rehearsal[];
 }
 
 export async function correctSource(
@@ -86,32 +88,37 @@ export async function planCorrection(
   const { canonical, hash, bytes } = checked;
   const kept: string[] = [];
   const again: string[] = [];
+  const walks: Rehearsal[] = [];
   let planAgain = false;
   const plan = stored.plan ?? (isDynamic(type) ? [PLANNING] : []);
   for (const section of await readSections(desk.store, report.id, plan)) {
     const isPlan = isDynamic(type) && section.key === PLANNING.key;
     const reads = isDynamic(type) && !isPlan ? [PLANNING.key, ...section.after] : section.after;
-    const stays =
-      section.status === "completed" &&
-      !reads.some((key) => again.includes(key)) &&
-      (await comesOutTheSame(desk, stored, type, section, { canonical, hash }));
+    // What reads a section that is written again cannot be foreseen.
+    const foreseeable = !reads.some((key) => again.includes(key));
+    const walk = foreseeable ? await walkUnder(desk, stored, type, section, { canonical, hash }) : null;
+    if (walk !== null) walks.push(walk);
+    const stays = walk !== null && section.status === "completed" && comesOutTheSame(section, walk);
     (stays ? kept : again).push(section.key);
     if (isPlan && !stays) planAgain = stored.plan !== null;
   }
-  return { source: { canonical, hash, bytes }, kept, again, planAgain };
+  return { source: { canonical, hash, bytes }, kept, again, planAgain, walks };
 }
 
-async function comesOutTheSame(
+async function walkUnder(
   desk: Counter,
   stored: StoredReport,
   type: ReportType,
-  section: PlannedSection & Extract<Section, { status: "completed" }>,
+  section: PlannedSection,
   source: Snapshot,
-): Promise<boolean> {
+): Promise<Rehearsal | null> {
   const author = authorOf(type, stored.plan, section.key);
-  if (author === null) return false;
+  if (author === null) return null;
   const input = await materialFor(desk.store, stored, type, author.planned, source);
-  const walk = await rehearse(author, input, shelfOf(desk.store, stored.report.id));
+  return rehearse(author, input, shelfOf(desk.store, stored.report.id));
+}
+
+function comesOutTheSame(section: Extract<Section, { status: "completed" }>, walk: Rehearsal): boolean {
   if (walk.outcome === "would_pay" || walk.outcome === "would_compute") return false;
   // A person wrote it because the model's answer was no good; as long as the same is asked, that still holds.
   if (section.edited !== null) return true;

@@ -197,7 +197,11 @@ export async function requireCreditworthy(desk: Counter, account: string): Promi
 }
 
 /** As the table says it, before the script says it again. */
-async function requireAllowed(desk: Counter, found: ReviewCase, action: Action): Promise<StoredReport> {
+export async function requireAllowed(
+  desk: Counter,
+  found: ReviewCase,
+  action: Action,
+): Promise<StoredReport> {
   if (found.state.status === "resolved")
     throw new FleetError("stale_version", `Case ${found.id} was already decided: ${found.state.action}.`);
   const stored = await requireReport(desk.store, found.report);

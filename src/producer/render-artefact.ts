@@ -38,6 +38,7 @@ function markdownOf(document: Document): string {
   const notes = [
     missing.length === 0 ? "" : `> This is a partial delivery. Not included: ${missing.join(", ")}.`,
     ...unreviewedIn(artefact).map((title) => `> Delivered without an editor's review: ${title}.`),
+    ...editedIn(artefact).map((title) => `> Edited by hand: ${title}.`),
   ].filter((note) => note !== "");
   const parts = [`# ${artefact.title}`, ...notes, artefact.markdown.trimEnd()];
   return `${parts.join("\n\n")}\n`;
@@ -53,6 +54,7 @@ function htmlOf(document: Document): string {
     date: new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" }).format(day),
     provenance: provenanceOf(document),
     unreviewed: unreviewedIn(artefact),
+    edited: editedIn(artefact),
     missing: missingFrom(document),
   });
 }
@@ -84,7 +86,10 @@ function jsonOf(document: Document) {
     delivery: report.status === "completed" ? report.delivery : null,
     title: artefact.title,
     markdown: artefact.markdown,
-    sections: artefact.sections,
+    sections: artefact.sections.map(({ edited, ...section }) => ({
+      ...section,
+      edited: edited !== undefined,
+    })),
     missing: missingFrom(document),
     receipt: { ...artefact.receipt, spentMicros: totalSpend(report.spend), models, artefactHash: hash },
   };
@@ -92,6 +97,11 @@ function jsonOf(document: Document) {
 
 function unreviewedIn({ sections }: Artefact): string[] {
   return sections.filter(({ unreviewed }) => unreviewed !== null).map(({ title }) => title);
+}
+
+/** Who edited and why is the seller's business and stays in the record. */
+function editedIn({ sections }: Artefact): string[] {
+  return sections.filter(({ edited }) => edited !== undefined).map(({ title }) => title);
 }
 
 function missingFrom({ artefact, planned, report }: Document): string[] {

@@ -101,6 +101,7 @@ function sectionView(section: Section) {
     because: "because" in section ? section.because : null,
     retryAt: section.status === "waiting_for_retry" ? section.retryAt : null,
     unreviewed: section.status === "completed" ? section.unreviewed : null,
+    edited: section.status === "completed" ? section.edited : null,
   };
 }
 

@@ -20,6 +20,8 @@ export interface RenderInput {
   provenance: readonly { label: string; value: string }[];
   /** Titles of sections that no critic reviewed; named above the text. */
   unreviewed?: readonly string[];
+  /** Titles of sections a person wrote or changed. */
+  edited?: readonly string[];
   /** What a partial delivery lacks; named above the text. */
   missing?: readonly string[];
 }
@@ -108,10 +110,11 @@ function plainText(token: Token): string {
     .join("");
 }
 
-function notices({ unreviewed = [], missing = [] }: RenderInput): string {
+function notices({ unreviewed = [], edited = [], missing = [] }: RenderInput): string {
   const sentences = [
     ...(missing.length > 0 ? [`This is a partial delivery. Not included: ${missing.join(", ")}.`] : []),
     ...(unreviewed.length > 0 ? [`Delivered without an editor's review: ${unreviewed.join(", ")}.`] : []),
+    ...(edited.length > 0 ? [`Edited by hand: ${edited.join(", ")}.`] : []),
   ];
   return sentences.map((sentence) => `<p class="notice">${escapeHtml(sentence)}</p>\n`).join("");
 }

@@ -64,6 +64,7 @@ function noteOf(row: SectionView, now: number): string {
   if (row.retryAt !== null)
     return `again in ${formatWait(Math.max(0, row.retryAt - now))}: ${row.because ?? ""}`;
   if (row.failure !== null) return row.failure.message;
+  if (row.edited !== null) return `edited by ${row.edited.by}: ${row.edited.why}`;
   if (row.unreviewed !== null) return `unreviewed: ${row.unreviewed}`;
   return row.because ?? "";
 }
