@@ -35,6 +35,8 @@ import { grantCredits, readBalance } from "../src/store/credits.ts";
 import { connectForCommand, openStore, type Store } from "../src/store/redis.ts";
 import { listReports, type StoredReport } from "../src/store/reports.ts";
 import { carryOnOperations } from "../src/desk/group-operation.ts";
+import { dispatchWebhooks } from "../src/webhooks/dispatch-webhooks.ts";
+import { webhookSender } from "../src/webhooks/webhook-sender.ts";
 import { startFleet, type Fleet } from "../src/workers/fleet.ts";
 import { allowanceOf } from "./demo/live-limit.ts";
 import { samplesOf, type Sample } from "./demo/samples.ts";
@@ -162,7 +164,8 @@ async function withProvider(
     if (plan.samples.length === 0) throw new FleetError("usage", "There is nothing to order.");
 
     const fleet = await startFleet({
-      chores: [carryOnOperations],
+      chores: [carryOnOperations, dispatchWebhooks],
+      sendWebhook: webhookSender(config),
       redisUrl,
       fleet: fleetName,
       roles: ["api", "orchestrator", "worker"],

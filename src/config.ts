@@ -47,6 +47,10 @@ const DURATIONS = {
   spoolAfterMs: 2 * SECOND_MS,
   /** How long a canary report may stay silent before another takes its place; longer than any single call. */
   probeLeaseMs: 15 * MINUTE_MS,
+  /** How long a webhook's receiver may take, how long all may fail before it is disabled, and how long an old secret signs. */
+  webhookTimeoutMs: 15 * SECOND_MS,
+  webhookDisableMs: 5 * DAY_MS,
+  webhookRotateMs: 1 * DAY_MS,
   /** The most a report type's own code may take. */
   userCodeMs: 30 * SECOND_MS,
   /** After its end a report loses its raw answers and prompts, and later everything but its place in the books. */
@@ -85,6 +89,8 @@ export interface Config {
   /** The keys that the route file names; asked for by variable so that no other code reads the environment. */
   readonly secret: (variable: string) => string | null;
   readonly caps: SpendCaps;
+  /** Development only: webhooks to this machine and to private networks. */
+  readonly allowPrivateWebhooks: boolean;
   readonly logLevel: LogLevel;
   /** Sections written at the same time by one process. */
   readonly concurrency: number;
@@ -142,6 +148,7 @@ const environment = z.object({
   ROUTES: z.string().nullable().default(null),
   SPEND_CAP_USD: usd,
   ACCOUNT_SPEND_CAP_USD: usd,
+  ALLOW_PRIVATE_WEBHOOKS: flag.default("false"),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
   CONCURRENCY: numeric(
     z
@@ -187,6 +194,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     routes: settings.ROUTES,
     secret: (variable) => given[variable] ?? null,
     caps: { fleetPerDay: micros(settings.SPEND_CAP_USD), accountPerDay: micros(settings.ACCOUNT_SPEND_CAP_USD) },
+    allowPrivateWebhooks: ["1", "true", "yes"].includes(settings.ALLOW_PRIVATE_WEBHOOKS),
     logLevel: settings.LOG_LEVEL,
     concurrency: settings.CONCURRENCY,
     timeScale: settings.TIME_SCALE,

@@ -26,6 +26,8 @@ import { carryOnOperations } from "./desk/group-operation.ts";
 import { grantCredits, readBalance } from "./store/credits.ts";
 import { readArtefact, type Artefact } from "./store/deliver.ts";
 import { readEvents, readReport, readSections, type StoredReport } from "./store/reports.ts";
+import { dispatchWebhooks } from "./webhooks/dispatch-webhooks.ts";
+import { webhookSender } from "./webhooks/webhook-sender.ts";
 import { startFleet, type Fleet, type Role } from "./workers/fleet.ts";
 
 export { startSimulatedProvider } from "./llm/simulated-provider.ts";
@@ -47,6 +49,8 @@ export interface TestFleetSettings {
   caps?: Partial<SpendCaps>;
   /** Several routes for every call, in order; what is left out is the simulated route's. */
   routes?: readonly Partial<RouteConfig>[];
+  /** Shrinks the waits between attempts of a webhook, which may go to this machine. */
+  webhookTimeScale?: number;
   /** Where answers that cannot be saved are kept. */
   spoolDir?: string;
   /** Uses this provider instead of starting one; it is left open at the end. */
@@ -181,7 +185,12 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
   const types = registryOf(settings.types);
   lintRegistry(types, models);
   const fleet = await startFleet({
-    chores: [carryOnOperations],
+    chores: [carryOnOperations, dispatchWebhooks],
+    sendWebhook: webhookSender({
+      durations,
+      timeScale: settings.webhookTimeScale ?? 1,
+      allowPrivateWebhooks: true,
+    }),
     redisUrl: settings.redisUrl,
     fleet: settings.fleet ?? "test",
     roles: settings.roles ?? ["orchestrator", "worker"],

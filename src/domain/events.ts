@@ -68,6 +68,9 @@ export type FleetEvent =
   | { event: "route.opened"; route: string; by: string }
   | { event: "spending.stopped"; reason: string; by: string }
   | { event: "spending.started"; by: string }
+  /** A daily cap holds calls back; told once a day for each cap. Whose cap it is stays out of events, as all accounts do. */
+  | { event: "spending.capped"; scope: "fleet" | "account" }
+  | { event: "webhook.disabled"; endpoint: string; because: string }
   /** Paid failure repeats: no further run of the account's reports until a person has looked. Accounts stay out of events. */
   | ({ event: "credit_review.opened"; because: string } & OfReport)
   | { event: "credit_review.closed"; by: string; because: string }

@@ -24,6 +24,8 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "credit_review.opened":
     case "route.closed":
     case "spending.stopped":
+    case "spending.capped":
+    case "webhook.disabled":
     case "review.opened":
       return "warn";
     case "report.status":

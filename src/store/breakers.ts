@@ -44,7 +44,7 @@ local function breaker_turn(key, fleet_events, now, turn)
   redis.call('DEL', key .. ':probes', key .. ':votes')
   redis.call('SADD', string.gsub(key, ':breaker:.+$', ':breakers'), string.match(key, ':breaker:(.+)$'))
   redis.call('XADD', key .. ':history', '*', 'e', told, 'votes', '[' .. table.concat(turn.votes or {}, ',') .. ']')
-  redis.call('XADD', fleet_events, 'MAXLEN', '~', 20000, '*', 'e', told)
+  emit('', fleet_events, told)
 end
 local function breaker_open(key, fleet_events, now, turn)
   turn.to = 'open'

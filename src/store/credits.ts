@@ -25,6 +25,17 @@ local function move_credits(account_key, ledger_key, verb, credits, from, to, re
     for _, text in ipairs({'by', by, 'why', why or ''}) do row[#row + 1] = text end
   end
   redis.call('XADD', ledger_key, id .. '-0', unpack(row))
+  local root, account = string.match(account_key, '^(.-):account:(.+)$')
+  announce(root, account, '', '', '{"event":"ledger.entry","entry":' .. id .. ',"verb":"' .. verb .. '","credits":' .. plus(credits)
+    .. ',"reference":' .. cjson.encode(reference) .. ',"report":"' .. report .. '"}')
+  -- Told when the balance crosses the line, not again while it stays below.
+  local below = from == 'available' and tonumber(redis.call('HGET', account_key, 'warnBelow') or '')
+  if below then
+    local left = tonumber(redis.call('HGET', account_key, 'available'))
+    if left < below and left + credits >= below then
+      announce(root, account, '', '', '{"event":"credits.low","available":' .. plus(left) .. ',"below":' .. plus(below) .. '}')
+    end
+  end
   return id
 end
 local function credits_event(events, fleet_events, report, verb, credits)

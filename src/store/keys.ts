@@ -95,6 +95,16 @@ export function keysOf(fleet: string) {
     /** Host and model → when and to whom it answered last, whatever the key. */
     answered: `${root}:answered`,
     spendingStop: `${root}:spending:stop`,
+
+    /** Endpoints that want to be told outside, and the facts on their way to them. The scripts know these two names. */
+    webhooks: `${root}:webhook-endpoints`,
+    webhookOutbox: `${root}:webhook-outbox`,
+    webhook: (endpoint: string) => `${root}:webhook:${endpoint}`,
+    webhookDelivery: (delivery: string) => `${root}:webhook-delivery:${delivery}`,
+    /** Deliveries that need a job; score = when it is missed. */
+    webhookDue: `${root}:webhook-due`,
+    webhookPending: (endpoint: string) => `${root}:webhook-pending:${endpoint}`,
+    webhookSettled: (endpoint: string) => `${root}:webhook-settled:${endpoint}`,
     /** What was spent since midnight UTC, in all and per account; estimates of calls in flight included. */
     spentToday: `${root}:spending:today`,
     /** An accepted answer that other reports of its scope may reuse, and which entries a report has made. */

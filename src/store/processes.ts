@@ -27,8 +27,9 @@ export interface JobInHand {
   queue: string;
   jobId: string;
   token: string;
-  report: ReportId;
-  /** Absent for a parent job. */
+  /** Null for a webhook. */
+  report: ReportId | null;
+  /** Null for a parent job. */
   section: string | null;
   type: string;
 }
@@ -44,7 +45,7 @@ redis.call('HINCRBY', KEYS[2], 'beat', 1)
 local ended = {}
 for _, row in ipairs(redis.call('HVALS', KEYS[3])) do
   local report = cjson.decode(row).report
-  local status = redis.call('HGET', ARGV[6] .. report, 'status')
+  local status = type(report) == 'string' and redis.call('HGET', ARGV[6] .. report, 'status')
   if status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
 end
 return {known == 1 and 'known' or 'new', ended}

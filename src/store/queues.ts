@@ -10,10 +10,15 @@ import type { ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 
 export const REPORTS_QUEUE = "reports";
+export const WEBHOOKS_QUEUE = "webhooks";
 
 export interface ReportJobData {
   report: ReportId;
   run: number;
+}
+
+export interface WebhookJobData {
+  delivery: string;
 }
 
 export interface SectionJobData {
@@ -78,6 +83,18 @@ export class Queues {
   async ringReport(report: ReportId, run: number): Promise<void> {
     const options: JobsOptions = { jobId: reportJobId(report, run), ...KEPT, ...NEVER_BY_COUNT };
     await this.queue(REPORTS_QUEUE).add("report", { report, run } satisfies ReportJobData, options);
+  }
+
+  /** Safe to repeat while its job lives. A settled delivery leaves no job behind, so that it can be sent again. */
+  async ringWebhook(delivery: string): Promise<void> {
+    const options: JobsOptions = {
+      ...KEPT,
+      ...NEVER_BY_COUNT,
+      jobId: delivery,
+      removeOnComplete: true,
+      removeOnFail: true,
+    };
+    await this.queue(WEBHOOKS_QUEUE).add("webhook", { delivery } satisfies WebhookJobData, options);
   }
 
   /** Adds one child job a section below the run's parent job. */

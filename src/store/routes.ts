@@ -101,7 +101,7 @@ if tonumber(ARGV[4]) > 0 then
 end
 if redis.call('HSETNX', KEYS[1], 'closed', ARGV[2]) == 1 then
   redis.call('HSET', KEYS[1], 'closedAt', now)
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', 20000, '*', 'e', ARGV[5])
+  emit('', KEYS[3], ARGV[5])
 end
 return 'closed'
 `);
@@ -110,7 +110,7 @@ const OPEN = savingScript(`
 -- KEYS route events_fleet   ARGV event
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 redis.call('HDEL', KEYS[1], 'closed', 'closedAt', 'closedUntil', 'troubleSince', 'troubleCount', 'probeUntil')
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[1])
+emit('', KEYS[2], ARGV[1])
 return 'open'
 `);
 

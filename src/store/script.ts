@@ -29,11 +29,31 @@ end
 local function minus(amount)
   return plus(-amount)
 end
+-- What somebody outside wants to hear goes to the webhook outbox in the script that makes it true; without one who
+-- listens, nothing does. Only the dispatcher takes it out again (src/webhooks/dispatch-webhooks.ts).
+local function announce(root, account, callback, delivery, fact)
+  if callback == '' and redis.call('EXISTS', root .. ':webhook-endpoints') == 0 then return end
+  redis.call('XADD', root .. ':webhook-outbox', '*', 'fact', fact, 'account', account, 'callback', callback, 'delivery', delivery)
+end
+local function announce_event(stream, fleet_stream, event)
+  local name = string.match(event, '"event":"([%w_.]+)"')
+  local account, callback, delivery = '', '', ''
+  if name == 'report.status' then
+    local status = string.match(event, '"status":"([%w_]+)"')
+    if stream == '' or (status ~= 'completed' and status ~= 'failed' and status ~= 'cancelled' and status ~= 'needs_review') then return end
+    local r = redis.call('HMGET', string.match(stream, '^(.*):events$'), 'account', 'callback', 'delivery')
+    account, callback, delivery = r[1] or '', r[2] or '', status == 'completed' and r[3] or ''
+  elseif name ~= 'breaker' and name ~= 'route.closed' and name ~= 'route.opened' and name ~= 'spending.stopped' and name ~= 'spending.started' then
+    return
+  end
+  announce(string.match(fleet_stream, '^(.*):events$'), account, callback, delivery, event)
+end
 local function emit(stream, fleet_stream, event)
   if event ~= '' then
     -- A report that is gone has no stream: '' keeps it from coming back to life.
     if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event) end
     redis.call('XADD', fleet_stream, 'MAXLEN', '~', 20000, '*', 'e', event)
+    announce_event(stream, fleet_stream, event)
   end
 end
 `;

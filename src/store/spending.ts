@@ -15,6 +15,15 @@ local function today(key, now)
     redis.call('HSET', key, 'day', day, 'total', 0)
   end
 end
+-- A cap is told once a day. The mark lies with the day's sums and goes with them.
+local function tell_cap(today_key, now, scope, account)
+  today(today_key, now)
+  if redis.call('HSETNX', today_key, 'told:' .. scope .. ':' .. account, now) == 0 then return end
+  local root = string.match(today_key, '^(.-):')
+  local event = '{"event":"spending.capped","scope":"' .. scope .. '"}'
+  emit('', root .. ':events', event)
+  announce(root, account, '', '', event)
+end
 local function spending_gate(stop_key, today_key, now, account, estimate, fleet_cap, account_cap)
   local reason = redis.call('HGET', stop_key, 'reason')
   if reason then return {2000, 'spending_stopped', reason} end
@@ -22,8 +31,14 @@ local function spending_gate(stop_key, today_key, now, account, estimate, fleet_
   local is_today = t[1] == tostring(math.floor(now / 86400000))
   local total, own = is_today and tonumber(t[2] or '0') or 0, is_today and tonumber(t[3] or '0') or 0
   local tomorrow = (math.floor(now / 86400000) + 1) * 86400000 - now
-  if fleet_cap >= 0 and total + estimate > fleet_cap then return {math.min(tomorrow, 60000), 'fleet_cap', ''} end
-  if account_cap >= 0 and own + estimate > account_cap then return {math.min(tomorrow, 60000), 'account_cap', ''} end
+  if fleet_cap >= 0 and total + estimate > fleet_cap then
+    tell_cap(today_key, now, 'fleet', '')
+    return {math.min(tomorrow, 60000), 'fleet_cap', ''}
+  end
+  if account_cap >= 0 and own + estimate > account_cap then
+    tell_cap(today_key, now, 'account', account)
+    return {math.min(tomorrow, 60000), 'account_cap', ''}
+  end
   return nil
 end
 local function book_today(today_key, now, account, micros)
@@ -37,14 +52,14 @@ const STOP = savingScript(`
 -- KEYS stop fleet_events   ARGV reason by event
 if redis.call('HSETNX', KEYS[1], 'reason', ARGV[1]) == 0 then return 'stopped_before' end
 redis.call('HSET', KEYS[1], 'by', ARGV[2], 'at', now_ms())
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[3])
+emit('', KEYS[2], ARGV[3])
 return 'stopped'
 `);
 
 const START = savingScript(`
 -- KEYS stop fleet_events   ARGV event
 if redis.call('DEL', KEYS[1]) == 0 then return 'not_stopped' end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 20000, '*', 'e', ARGV[1])
+emit('', KEYS[2], ARGV[1])
 return 'started'
 `);
 

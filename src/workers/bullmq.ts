@@ -14,14 +14,20 @@ import {
   type Job,
 } from "bullmq";
 import type { Redis } from "ioredis";
-import type { ReportId } from "../domain/ids.ts";
 import { putDown, takeInHand } from "../store/processes.ts";
-import { REPORTS_QUEUE, sectionsQueue, type ReportJobData, type SectionJobData } from "../store/queues.ts";
+import {
+  REPORTS_QUEUE,
+  sectionsQueue,
+  WEBHOOKS_QUEUE,
+  type ReportJobData,
+  type SectionJobData,
+  type WebhookJobData,
+} from "../store/queues.ts";
 import { advanceReport } from "./advance-report.ts";
 import type { Ending } from "./ending.ts";
 import { Permits } from "./permits.ts";
 import type { Recalls } from "./recalls.ts";
-import type { JobControl, Workshop } from "./session.ts";
+import type { JobControl, SendWebhook, Workshop } from "./session.ts";
 import { writeSection } from "./write-section.ts";
 
 /** Carries a verdict's wait through BullMQ, whose only way to say "later, and count it" is an error. */
@@ -48,6 +54,8 @@ export interface Drain {
   recalls: Recalls;
 }
 
+type JobData = ReportJobData | SectionJobData | WebhookJobData;
+
 export class JobWorkers {
   readonly #workshop: Workshop;
   readonly #drain: Drain;
@@ -73,6 +81,14 @@ export class JobWorkers {
         addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
         awaitChildren: () => job.moveToWaitingChildren(token),
       });
+    });
+  }
+
+  /** Webhooks: `send` sends one delivery once and says whether it is to be sent again. */
+  serveWebhooks(concurrency: number, send: SendWebhook): void {
+    this.#serve(WEBHOOKS_QUEUE, concurrency, async (job: Job<WebhookJobData>) => {
+      const ending = await send(this.#workshop, job.data.delivery);
+      return ending.outcome === "again" ? { ending: "retry", afterMs: ending.afterMs } : { ending: "done" };
     });
   }
 
@@ -135,7 +151,7 @@ export class JobWorkers {
     };
   }
 
-  #serve<Data extends { report: ReportId }>(
+  #serve<Data extends JobData>(
     queue: string,
     concurrency: number,
     work: (job: Job<Data>, token: string) => Promise<Ending>,
@@ -151,7 +167,7 @@ export class JobWorkers {
           queue,
           jobId,
           token,
-          report: job.data.report,
+          report: "report" in job.data ? job.data.report : null,
           section: sectionOf(job.data),
           type: queue,
         };
@@ -224,6 +240,6 @@ function backoffMs(attemptsMade: number, error: Error | undefined): number {
   return Math.min(1_000 * 2 ** Math.min(attemptsMade, 10), LONGEST_INFRASTRUCTURE_WAIT_MS);
 }
 
-function sectionOf(data: { report: ReportId } | SectionJobData): string | null {
+function sectionOf(data: JobData): string | null {
   return "section" in data ? data.section : null;
 }

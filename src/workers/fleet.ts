@@ -14,7 +14,7 @@ import { Spool } from "./spool.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { Recalls } from "./recalls.ts";
-import type { Chore, WorkerDurations, Workshop } from "./session.ts";
+import type { Chore, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
 import { Sweeper } from "./sweeper.ts";
 
 export const ROLES = ["api", "orchestrator", "worker"] as const;
@@ -23,6 +23,8 @@ export type Role = (typeof ROLES)[number];
 export interface FleetSettings {
   /** What else the sweeper does on each of its rounds. */
   chores?: readonly Chore[];
+  /** Sends what the fleet tells outside; without it, webhooks wait. */
+  sendWebhook?: SendWebhook;
   redisUrl: string;
   fleet: string;
   roles: readonly Role[];
@@ -50,6 +52,8 @@ export interface Fleet {
 
 /** Parents do little and wait for nothing but Redis. */
 const PARENTS_AT_ONCE = 20;
+/** Webhooks wait for other people's servers, so many may wait at once. */
+const WEBHOOKS_AT_ONCE = 50;
 
 export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const { roles, durations } = settings;
@@ -96,6 +100,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const sweeper = new Sweeper(workshop);
   if (roles.includes("orchestrator")) {
     workers.serveReports(PARENTS_AT_ONCE);
+    if (settings.sendWebhook !== undefined) workers.serveWebhooks(WEBHOOKS_AT_ONCE, settings.sendWebhook);
     sweeper.start();
   }
   if (roles.includes("worker")) {

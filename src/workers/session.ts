@@ -47,6 +47,12 @@ export interface WorkerDurations {
 
 export type Chore = (workshop: Workshop) => Promise<void>;
 
+/** Sends one webhook delivery once; the layer beside us knows how. */
+export type SendWebhook = (
+  workshop: Pick<Workshop, "store" | "queues">,
+  delivery: string,
+) => Promise<{ outcome: "settled" } | { outcome: "again"; afterMs: number }>;
+
 /** What every worker function needs; made once per process. */
 export interface Workshop {
   store: Store;

@@ -114,7 +114,7 @@ export class Sweeper {
     const { store, queues, types } = this.#workshop;
     const inHand = await listInHand(store, dead.id);
     for (const job of inHand) {
-      if (job.section === null) continue;
+      if (job.section === null || job.report === null) continue;
       const stored = await readReport(store, job.report);
       if (stored === null) continue;
       const type = stored.report.type;

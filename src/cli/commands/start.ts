@@ -33,6 +33,8 @@ export function startCommand({ output }: Terminal): Command {
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { startFleet } = await import("../../workers/fleet.ts");
       const { carryOnOperations } = await import("../../desk/group-operation.ts");
+      const { dispatchWebhooks } = await import("../../webhooks/dispatch-webhooks.ts");
+      const { webhookSender } = await import("../../webhooks/webhook-sender.ts");
       const { followEvents } = await import("../../store/follow-events.ts");
       const { logEvent } = await import("../../observability/log-events.ts");
       const { pino } = await import("pino");
@@ -45,7 +47,8 @@ export function startCommand({ output }: Terminal): Command {
       for (const warning of warnings) log.warn({ type: warning.type }, warning.message);
 
       const fleet = await startFleet({
-        chores: [carryOnOperations],
+        chores: [carryOnOperations, dispatchWebhooks],
+        sendWebhook: webhookSender(config),
         redisUrl,
         fleet: config.fleet,
         roles: options.roles,

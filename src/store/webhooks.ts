@@ -1,0 +1,179 @@
+/**
+ * Webhook endpoints: who wants to be told outside, where, and with which secret.
+ *
+ * The secrets lie here as they are, because signing needs them; whoever can read this Redis can forge a webhook, but
+ * could forge the reports as well. They are shown once, when they are made.
+ *
+ * The callback of an order has no endpoint of its own. All callbacks of an account share one record, for their secret.
+ */
+import type { WebhookEndpoint, WebhookType } from "../domain/webhook.ts";
+import type { Store } from "./redis.ts";
+import { redisNow } from "./redis.ts";
+import { run, savingScript, startingScript } from "./script.ts";
+
+const ADD = startingScript(`
+-- KEYS endpoint endpoints   ARGV id account url events secret by listed('listed' | '')
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'v', 1, 'id', ARGV[1], 'account', ARGV[2], 'url', ARGV[3], 'events', ARGV[4], 'secret', ARGV[5],
+    'status', 'enabled', 'createdBy', ARGV[6], 'createdAt', now_ms())
+end
+if ARGV[7] == 'listed' then redis.call('SADD', KEYS[2], ARGV[1]) end
+return 'added'
+`);
+
+const ROTATE = startingScript(`
+-- KEYS endpoint   ARGV secret overlap_ms
+local known = redis.call('HGET', KEYS[1], 'secret')
+if not known then return 'unknown' end
+-- The same new secret again is the repeat of a lost reply; the old one must not be pushed out by it.
+if known ~= ARGV[1] then
+  redis.call('HSET', KEYS[1], 'secret', ARGV[1], 'secretBefore', known, 'secretBeforeUntil', now_ms() + tonumber(ARGV[2]))
+end
+return 'rotated'
+`);
+
+const ENABLE = savingScript(`
+-- KEYS endpoint
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+redis.call('HSET', KEYS[1], 'status', 'enabled')
+redis.call('HDEL', KEYS[1], 'because', 'failingSince')
+return 'enabled'
+`);
+
+const REMOVE = savingScript(`
+-- KEYS endpoint endpoints due pending settled   ARGV id
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+local root = string.match(KEYS[2], '^(.*):webhook%-endpoints$')
+for _, key in ipairs({KEYS[4], KEYS[5]}) do
+  for _, delivery in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    local record = root .. ':webhook-delivery:' .. delivery
+    local lane = redis.call('HGET', record, 'lane')
+    if lane and lane ~= '' then redis.call('DEL', lane) end
+    redis.call('DEL', record)
+    redis.call('ZREM', KEYS[3], delivery)
+  end
+end
+redis.call('SREM', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[1], KEYS[4], KEYS[5])
+return 'removed'
+`);
+
+export interface NewEndpoint {
+  id: string;
+  account: string | null;
+  url: string;
+  events: readonly WebhookType[];
+  secret: string;
+  by: string;
+}
+
+/** Hears what happens from now on, nothing older. */
+export async function addWebhook(store: Store, endpoint: NewEndpoint): Promise<void> {
+  await add(store, endpoint, "listed");
+}
+
+/** What all callbacks of an account are signed with; made when it is first needed. */
+export async function callbackEndpoint(
+  store: Store,
+  account: string,
+  newSecret: string,
+): Promise<WebhookEndpoint> {
+  const id = callbackEndpointId(account);
+  const known = await readWebhook(store, id);
+  if (known !== null) return known;
+  await add(store, { id, account, url: "", events: [], secret: newSecret, by: "callback" }, "");
+  const made = await readWebhook(store, id);
+  if (made === null) throw new Error(`The callback record of ${account} vanished while it was made.`);
+  return made;
+}
+
+export function callbackEndpointId(account: string): string {
+  return `callback.${account}`;
+}
+
+async function add(store: Store, endpoint: NewEndpoint, listed: "listed" | ""): Promise<void> {
+  const { redis, keys } = store;
+  const { id, account, url, events, secret, by } = endpoint;
+  await run(
+    redis,
+    ADD,
+    [keys.webhook(id), keys.webhooks],
+    [id, account ?? "", url, JSON.stringify(events), secret, by, listed],
+  );
+}
+
+/** Both secrets sign until the overlap is over. */
+export async function rotateWebhook(
+  store: Store,
+  id: string,
+  secret: string,
+  overlapMs: number,
+): Promise<"rotated" | "unknown"> {
+  return run(store.redis, ROTATE, [store.keys.webhook(id)], [secret, overlapMs]);
+}
+
+export async function enableWebhook(store: Store, id: string): Promise<"enabled" | "unknown"> {
+  return run(store.redis, ENABLE, [store.keys.webhook(id)], []);
+}
+
+/** With its deliveries, sent or not. */
+export async function removeWebhook(store: Store, id: string): Promise<"removed" | "unknown"> {
+  const { redis, keys } = store;
+  return run(
+    redis,
+    REMOVE,
+    [keys.webhook(id), keys.webhooks, keys.webhookDue, keys.webhookPending(id), keys.webhookSettled(id)],
+    [id],
+  );
+}
+
+export async function readWebhook(store: Store, id: string): Promise<WebhookEndpoint | null> {
+  const [fields, now] = await Promise.all([store.redis.hgetall(store.keys.webhook(id)), redisNow(store)]);
+  return endpointFrom(fields, now);
+}
+
+/** Oldest first; of one account, or all of them with the operator's. */
+export async function listWebhooks(store: Store, account?: string): Promise<WebhookEndpoint[]> {
+  const { redis, keys } = store;
+  const [ids, now] = await Promise.all([redis.smembers(keys.webhooks), redisNow(store)]);
+  const pipeline = redis.pipeline();
+  for (const id of ids) pipeline.hgetall(keys.webhook(id));
+  const endpoints: WebhookEndpoint[] = [];
+  for (const [error, fields] of (await pipeline.exec()) ?? []) {
+    if (error) throw error;
+    const endpoint = endpointFrom(fields as Record<string, string>, now);
+    if (endpoint !== null && (account === undefined || endpoint.account === account))
+      endpoints.push(endpoint);
+  }
+  return endpoints.sort((a, b) => a.createdAt - b.createdAt);
+}
+
+function endpointFrom(fields: Record<string, string>, now: number): WebhookEndpoint | null {
+  if (fields["id"] === undefined) return null;
+  const secrets = [fields["secret"] ?? ""];
+  if (fields["secretBefore"] !== undefined && Number(fields["secretBeforeUntil"]) > now)
+    secrets.push(fields["secretBefore"]);
+  return {
+    id: fields["id"],
+    account: fields["account"] ? fields["account"] : null,
+    url: fields["url"] ?? "",
+    events: JSON.parse(fields["events"] ?? "[]") as WebhookType[],
+    secrets,
+    state:
+      fields["status"] === "disabled"
+        ? { status: "disabled", because: fields["because"] ?? "" }
+        : {
+            status: "enabled",
+            failingSince: fields["failingSince"] === undefined ? null : Number(fields["failingSince"]),
+          },
+    createdBy: fields["createdBy"] ?? "",
+    createdAt: Number(fields["createdAt"]),
+  };
+}
+
+/** From this balance on an account is told `credits.low`; null asks for no warning. */
+export async function warnBelow(store: Store, account: string, credits: number | null): Promise<void> {
+  const key = store.keys.account(account);
+  if (credits === null) await store.redis.hdel(key, "warnBelow");
+  else await store.redis.hset(key, "warnBelow", credits);
+}
