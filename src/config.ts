@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import type { AccountLimits } from "./domain/fairness.ts";
 import { FleetError } from "./domain/fleet-error.ts";
 import type { MicroUsd } from "./domain/ids.ts";
 import type { RouteLimits, SpendCaps } from "./domain/route.ts";
@@ -86,12 +87,13 @@ export interface Config {
   };
   /** A file of ordered routes per model; null where the one of `openai` answers everything. */
   readonly routes: string | null;
-  /** The keys that the route file names; asked for by variable so that no other code reads the environment. */
-  readonly secret: (variable: string) => string | null;
   readonly caps: SpendCaps;
+  readonly accountLimits: AccountLimits;
   /** Development only: webhooks to this machine and to private networks. */
   readonly allowPrivateWebhooks: boolean;
   readonly logLevel: LogLevel;
+  /** Where the HTTP API listens, and how many requests a key may make in a minute. */
+  readonly api: { readonly host: string; readonly port: number; readonly requestsPerMinute: number };
   /** Sections written at the same time by one process. */
   readonly concurrency: number;
   readonly timeScale: number;
@@ -119,7 +121,11 @@ const limit = z.coerce
   .pipe(z.int({ error: "expected a whole number" }).positive("expected 1 or more"))
   .nullable()
   .default(null);
-const usd = z.coerce.number().pipe(z.number().nonnegative("expected dollars, 0 or more")).nullable().default(null);
+const usd = z.coerce
+  .number()
+  .pipe(z.number().nonnegative("expected dollars, 0 or more"))
+  .nullable()
+  .default(null);
 
 const environment = z.object({
   REDIS_URL: z
@@ -148,6 +154,9 @@ const environment = z.object({
   ROUTES: z.string().nullable().default(null),
   SPEND_CAP_USD: usd,
   ACCOUNT_SPEND_CAP_USD: usd,
+  // Far more than one account needs, and few enough that a program gone wild fills neither Redis nor the queues.
+  MAX_WAITING_PER_ACCOUNT: limit.default(10_000),
+  MAX_RUNNING_PER_ACCOUNT: limit,
   ALLOW_PRIVATE_WEBHOOKS: flag.default("false"),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
   CONCURRENCY: numeric(
@@ -156,6 +165,13 @@ const environment = z.object({
       .min(1, `expected 1 to ${MAX_CONCURRENCY}`)
       .max(MAX_CONCURRENCY, `expected 1 to ${MAX_CONCURRENCY}`),
   ).default(8),
+  HOST: z.string().default("127.0.0.1"),
+  PORT: numeric(
+    z.int("expected a whole number").min(0, "expected 0 to 65535").max(65_535, "expected 0 to 65535"),
+  ).default(3_000),
+  API_REQUESTS_PER_MINUTE: numeric(
+    z.int("expected a whole number").min(1, "expected 1 or more").max(1_000_000, "expected at most 1000000"),
+  ).default(600),
   TIME_SCALE: numeric(
     z.number().positive("expected a number above 0").max(1_000, "expected at most 1000"),
   ).default(1),
@@ -192,10 +208,21 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       },
     },
     routes: settings.ROUTES,
-    secret: (variable) => given[variable] ?? null,
-    caps: { fleetPerDay: micros(settings.SPEND_CAP_USD), accountPerDay: micros(settings.ACCOUNT_SPEND_CAP_USD) },
+    caps: {
+      fleetPerDay: micros(settings.SPEND_CAP_USD),
+      accountPerDay: micros(settings.ACCOUNT_SPEND_CAP_USD),
+    },
+    accountLimits: {
+      maxWaiting: settings.MAX_WAITING_PER_ACCOUNT,
+      maxRunning: settings.MAX_RUNNING_PER_ACCOUNT,
+    },
     allowPrivateWebhooks: ["1", "true", "yes"].includes(settings.ALLOW_PRIVATE_WEBHOOKS),
     logLevel: settings.LOG_LEVEL,
+    api: {
+      host: settings.HOST,
+      port: settings.PORT,
+      requestsPerMinute: settings.API_REQUESTS_PER_MINUTE,
+    },
     concurrency: settings.CONCURRENCY,
     timeScale: settings.TIME_SCALE,
     durations: scaled(settings.TIME_SCALE),
@@ -205,6 +232,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 /** Dollars become micro-USD once, here. */
 function micros(dollars: number | null): MicroUsd | null {
   return dollars === null ? null : Math.round(dollars * 1_000_000);
+}
+
+/** A key that the route file names by its variable, so that no other code reads the environment. */
+export function readSecret(variable: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  const value = env[variable]?.trim();
+  return value === undefined || value === "" ? null : value;
 }
 
 /** The configuration for a person to see: no secret is in it. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import type { Config } from "../config.ts";
+import { readSecret, type Config } from "../config.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import { NO_LIMITS } from "../domain/route.ts";
 import { modelsOf, type Models, type RouteConfig } from "../llm/models.ts";
@@ -38,8 +38,9 @@ export function commandRedisUrl(config: Config): string {
 /** The models of the configured provider, or of the route file. */
 export function configuredModels(config: Config): Models {
   const { apiKey, baseUrl, model, responseFormat, stream, limits } = config.openai;
-  const models = config.routes === null ? {} : loadRouteFile(config.routes, config.secret);
-  const single = apiKey === null || model === null ? null : { apiKey, baseUrl, model, responseFormat, stream, limits };
+  const models = config.routes === null ? {} : loadRouteFile(config.routes, readSecret);
+  const single =
+    apiKey === null || model === null ? null : { apiKey, baseUrl, model, responseFormat, stream, limits };
   if (single === null && models["default"] === undefined) {
     const missing = [apiKey === null ? "OPENAI_API_KEY" : "", model === null ? "OPENAI_MODEL" : ""].filter(
       (name) => name !== "",
@@ -106,7 +107,13 @@ export async function withCounter<T>(config: Config, work: (counter: Counter) =>
   return withStore(config, async (store) => {
     const queues = new Queues(store);
     try {
-      return await work({ store, queues, types, durations: config.durations });
+      return await work({
+        store,
+        queues,
+        types,
+        durations: config.durations,
+        accountLimits: config.accountLimits,
+      });
     } finally {
       await queues.close();
     }

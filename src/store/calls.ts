@@ -165,8 +165,8 @@ emit(KEYS[4], KEYS[5], ARGV[7])
 return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''}
 `);
 
-const CONCLUDE = savingScript(`${BOOKS_LUA}${SPENDING_LUA}
--- KEYS report asks events fleet_events calls slots today   ARGV ask_id outcome event take_key kind
+const CONCLUDE = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
+-- KEYS report asks events fleet_events calls slots today route   ARGV ask_id outcome event take_key kind
 local row = redis.call('HGET', KEYS[2], ARGV[1])
 if not row then return 'erased' end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
@@ -177,7 +177,7 @@ if ARGV[2] ~= 'unknown' then
   book_today(KEYS[7], now_ms(), redis.call('HGET', KEYS[1], 'account'), minus(estimate))
 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. '|' .. estimate .. '|' .. billed .. '|' .. ARGV[4])
-redis.call('ZREM', KEYS[6], ARGV[1])
+route_unanswered(KEYS[8], KEYS[6], ARGV[1])
 if redis.call('HGET', KEYS[5], ARGV[4] .. '@') == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@') end
 emit(KEYS[3], KEYS[4], ARGV[3])
 return 'concluded'
@@ -468,6 +468,7 @@ export async function concludeUnanswered(
       keys.calls(claim.report),
       keys.routeSlots(asking.route),
       keys.spentToday,
+      keys.route(asking.route),
     ],
     [asking.askId, billing, JSON.stringify(event), `${asking.callKey}#${asking.take}`, failure.kind],
   );

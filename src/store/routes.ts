@@ -45,9 +45,17 @@ local function pass_gate(route, slots, now, tokens, ask_id, lease_ms)
   if redis.call('HGET', route, 'minute') ~= tostring(minute) then redis.call('HSET', route, 'minute', minute, 'requests', 0, 'tokens', 0) end
   redis.call('HINCRBY', route, 'requests', 1)
   redis.call('HINCRBY', route, 'tokens', tokens)
-  if redis.call('HEXISTS', route, 'troubleSince') == 1 then redis.call('HSET', route, 'probeUntil', now + lease_ms) end
+  -- A probe whose worker dies holds up the others for a minute at most.
+  if redis.call('HEXISTS', route, 'troubleSince') == 1 then
+    redis.call('HSET', route, 'probeUntil', now + math.min(lease_ms, 60000), 'probeBy', ask_id)
+  end
   redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
   redis.call('ZADD', slots, now + lease_ms, ask_id)
+end
+-- A request ended without an answer: its slot is free, and if it was the probe, the next one may try.
+local function route_unanswered(route, slots, ask_id)
+  redis.call('ZREM', slots, ask_id)
+  if redis.call('HGET', route, 'probeBy') == ask_id then redis.call('HDEL', route, 'probeUntil', 'probeBy') end
 end
 -- An answer came: whatever trouble there was is over, and the minute's tokens are what was really used.
 local function route_answered(route, slots, now, ask_id, process, estimated_tokens, tokens)

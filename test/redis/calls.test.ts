@@ -3,9 +3,10 @@
  * Every command may be sent twice, as after a lost reply.
  */
 import { randomUUID } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
 import type { Answer } from "../../src/domain/call.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
@@ -303,7 +304,7 @@ async function spentToday(): Promise<number> {
 async function aScene(): Promise<Scene> {
   const types = registryOf([{ ...aSteppedType, budget: { usd: 1_000 } }]);
   const { id } = await submitReport(
-    { store, queues, types, durations: { wakeAfterMs: 60_000 } },
+    { store, queues, types, durations: { wakeAfterMs: 60_000 }, accountLimits: NO_ACCOUNT_LIMITS },
     { account: "acme", type: "stepped", source: { topic: "x" }, again: true },
   );
   await startRound(store, { id, type: "stepped", run: 1 }, 1, ["body"], 60_000);
