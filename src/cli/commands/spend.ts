@@ -71,13 +71,20 @@ async function printReceipt({ output }: Terminal, id: ReportId): Promise<void> {
   const { readSnapshot } = await import("../../producer/report-view.ts");
   const { readReceipt } = await import("../../store/receipt.ts");
   await withStore(loadConfig(), async (store) => {
-    const { report } = (await readSnapshot(store, id)).stored;
+    const { stored, sections } = await readSnapshot(store, id);
+    const { report } = stored;
     const receipt = await readReceipt(store, id);
     const credits = { price: report.credits, hold: report.hold, charged: report.charged };
     const artefactHash = report.status === "completed" ? report.artefactHash : null;
-    output.data({ id, status: report.status, credits, artefactHash, ...receipt }, () => [
+    const edits = sections.flatMap((section) =>
+      section.status === "completed" && section.edited !== null
+        ? [{ section: section.key, ...section.edited }]
+        : [],
+    );
+    output.data({ id, status: report.status, credits, artefactHash, edits, ...receipt }, () => [
       ...table(receipt.calls, RECEIPT_COLUMNS),
       "",
+      ...edits.map(({ section, by, why }) => printable(`${section} was written by ${by}: ${why}`)),
       `Spent ${formatUsd(receipt.calls.reduce((sum, { micros }) => sum + micros, 0))} in ${receipt.calls.length} requests${receipt.reused.length === 0 ? "" : `, and reused ${receipt.reused.length} answers`}.`,
     ]);
   });
