@@ -50,6 +50,13 @@ local function of_older_run(section_key, report_key)
   local r = redis.call('HMGET', report_key, 'run', 'status')
   return (claimed_in and claimed_in ~= r[1]) or r[2] == 'completed' or r[2] == 'failed' or r[2] == 'cancelled'
 end
+local function let_go(section_key, report_key, status, events, fleet_events)
+  redis.call('HSET', section_key, 'claim', '')
+  move_section(section_key, report_key, status, 'pending', events, fleet_events)
+  local r = redis.call('HMGET', report_key, 'id', 'type')
+  local section = string.match(section_key, ':section:(.*)$')
+  emit(events, fleet_events, '{"event":"section.status","report":"' .. r[1] .. '","section":"' .. section .. '","type":"' .. r[2] .. '","status":"pending","because":"its run is over"}')
+end
 `;
 
 const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}
@@ -91,8 +98,7 @@ if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 10)
 if of_older_run(KEYS[2], KEYS[1]) then
-  redis.call('HSET', KEYS[2], 'claim', '')
-  move_section(KEYS[2], KEYS[1], status, 'pending', KEYS[4], KEYS[5])
+  let_go(KEYS[2], KEYS[1], status, KEYS[4], KEYS[5])
   return 'superseded'
 end
 redis.call('HDEL', KEYS[2], 'pin', 'edited')
@@ -119,8 +125,7 @@ if s[1] ~= 'running' or s[2] == '' then return 'left' end
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 14)
 local now = now_ms()
 if of_older_run(KEYS[2], KEYS[1]) then
-  redis.call('HSET', KEYS[2], 'claim', '')
-  move_section(KEYS[2], KEYS[1], s[1], 'pending', KEYS[4], KEYS[5])
+  let_go(KEYS[2], KEYS[1], s[1], KEYS[4], KEYS[5])
   return 'superseded'
 end
 redis.call('HSET', KEYS[2], 'claim', '', 'transient', ARGV[8])
@@ -135,7 +140,7 @@ breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ARGV[13], false)
 return 'left'
 `);
 
-const BREAK = savingScript(`${MOVE_LUA}${OPEN_CASE_LUA}
+const BREAK = savingScript(`${MOVE_LUA}${RUN_LUA}${OPEN_CASE_LUA}
 -- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure case
 -- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash')
@@ -143,7 +148,7 @@ if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'l
 local crashes = tonumber(s[4] or '0') + 1
 redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
 local to = 'pending'
-if crashes > tonumber(ARGV[2]) then
+if crashes > tonumber(ARGV[2]) and not of_older_run(KEYS[2], KEYS[1]) then
   to = 'needs_review'
   redis.call('HSET', KEYS[2], 'failure', ARGV[6])
 end

@@ -1,0 +1,482 @@
+/**
+ * People who decide, workers that die, wake up late or are replaced, in any order and each up to three times, on a real
+ * Redis. What every case ends with is a checker that knows nothing of the commands; at the bottom it is shown to catch
+ * the mistakes it is there for, by running the same commands over scripts with that very check taken out.
+ */
+import { createHash } from "node:crypto";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { correctSource } from "../../src/desk/correct-source.ts";
+import { acceptEdited, resumeCase, skipSection } from "../../src/desk/decide-case.ts";
+import { deliverPartial } from "../../src/desk/deliver-partial.ts";
+import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
+import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
+import { isFleetError } from "../../src/domain/fleet-error.ts";
+import type { ReportId } from "../../src/domain/ids.ts";
+import { REPORT_STATUSES, type FailureSummary, type ReportStatus } from "../../src/domain/report.ts";
+import { ACTIONS, PERMISSIONS, type Action } from "../../src/domain/review.ts";
+import { submitReport, type Counter } from "../../src/producer/submit-report.ts";
+import { planSections } from "../../src/report-types/plan.ts";
+import { registryOf } from "../../src/report-types/registry.ts";
+import { listCases } from "../../src/store/cases.ts";
+import { grantCredits } from "../../src/store/credits.ts";
+import { deliver, saveArtefact } from "../../src/store/deliver.ts";
+import { endReport } from "../../src/store/end-report.ts";
+import { Queues } from "../../src/store/queues.ts";
+import type { Store } from "../../src/store/redis.ts";
+import { parkReport, readReport, readSections, savePlan, startRound } from "../../src/store/reports.ts";
+import {
+  breakClaim,
+  claimSection,
+  finishSection,
+  leaveSection,
+  readOutput,
+  type Claim,
+  type Leaving,
+} from "../../src/store/sections.ts";
+import { nextMove } from "../../src/workers/next-move.ts";
+import { checkReviews, readClaims, stolenClaims } from "../support/check-reviews.ts";
+import { openTestStore } from "../support/store-for-tests.ts";
+import { aTopicType } from "../support/report-types/index.ts";
+
+let store: ReturnType<typeof openTestStore>;
+let queues: Queues;
+beforeAll(async () => {
+  store = openTestStore("decisions");
+  queues = new Queues(store);
+  await grantCredits(store, { account: "acme", credits: 1_000_000, reference: "tests" });
+  // The workers of these tests live as long as the tests do, except where a command says that one dies.
+  await store.redis.hset(store.keys.process("alive"), "beat", "1");
+});
+afterAll(async () => {
+  await queues.close();
+  store.close();
+});
+
+const WAKE_MS = 60_000;
+const FAILURE: FailureSummary = {
+  kind: "contract",
+  code: "schema_mismatch",
+  scope: "request",
+  message: "It does not fit.",
+  fingerprint: "0123456789abcdef",
+  rule: "a test",
+};
+const BY = { by: "ada", why: "a test" };
+const SECTIONS = ["first", "second"] as const;
+
+function deskOf(of: Store): Counter {
+  return {
+    store: of,
+    queues,
+    types: registryOf([aTopicType]),
+    durations: { wakeAfterMs: WAKE_MS },
+    accountLimits: NO_ACCOUNT_LIMITS,
+  };
+}
+
+/** What a worker does, with its claims kept for later: a zombie still has them. */
+class Story {
+  readonly #store: Store;
+  readonly #desk: Counter;
+  readonly id: ReportId;
+  readonly claims: Claim[] = [];
+  #operations = 0;
+
+  constructor(of: Store, id: ReportId) {
+    this.#store = of;
+    this.#desk = deskOf(of);
+    this.id = id;
+  }
+
+  async claim(section: string, by: "alive" | "dead"): Promise<void> {
+    const { report } = await this.#read();
+    const claimed = await claimSection(
+      this.#store,
+      {
+        report: this.id,
+        type: "topic",
+        section,
+        version: 1,
+        run: report.run,
+        claimId: `claim-${this.#operations++}`,
+        process: by,
+      },
+      WAKE_MS,
+    );
+    if (claimed.outcome === "claimed") this.claims.push(claimed.claim);
+  }
+
+  async finish(nth: number): Promise<void> {
+    const claim = this.#claim(nth);
+    if (claim === undefined) return;
+    const output = JSON.stringify(writtenUnder(claim.fence));
+    const hash = createHash("sha256").update(output).digest("hex");
+    await finishSection(this.#store, claim, { output, hash, unreviewed: null }, [], WAKE_MS, []);
+  }
+
+  async leave(nth: number, how: "park" | "halt" | "wait"): Promise<void> {
+    const claim = this.#claim(nth);
+    if (claim === undefined) return;
+    const leaving: Leaving =
+      how === "wait"
+        ? { to: "waiting_for_retry", afterMs: 1, because: "busy", failure: null, transientAttempts: 1 }
+        : { to: "needs_review", failure: FAILURE, halts: how === "halt" };
+    await leaveSection(this.#store, claim, leaving, [], WAKE_MS, []);
+  }
+
+  async die(section: string): Promise<void> {
+    await breakClaim(this.#store, { report: this.id, section, type: "topic", process: "dead" }, 1, FAILURE);
+  }
+
+  /** What the parent job does: the next round, the review, or the delivery. */
+  async advance(): Promise<void> {
+    const stored = await this.#read();
+    const { report } = stored;
+    if (!["pending", "running", "waiting_for_retry"].includes(report.status)) return;
+    const plan = stored.plan ?? (await savePlan(this.#store, report, planSections(aTopicType))) ?? [];
+    const sections = await readSections(this.#store, this.id, plan);
+    const move = nextMove(plan, sections, stored.halted);
+    if (move.move === "write") {
+      await startRound(this.#store, report, report.round + 1, move.sections, WAKE_MS);
+    } else if (move.move === "review") {
+      const parking = { failure: move.failure, ofReport: false, deadlineMs: WAKE_MS, version: 1, ballot: [] };
+      await parkReport(this.#store, stored, parking);
+    } else if (move.move === "deliver") {
+      const there = sections.filter(({ status }) => status === "completed").map(({ key }) => key);
+      const receipt = { credits: 5, typeVersion: 1, sourceHash: "", spentMicros: 0 };
+      const words = { title: "", markdown: "", sections: [], receipt };
+      await saveArtefact(this.#store, { v: 1, report: this.id, type: "topic", ...words }, HASH);
+      await deliver(
+        this.#store,
+        report,
+        HASH,
+        there.length === sections.length
+          ? { delivery: "full", sections: there }
+          : { delivery: "partial", sections: there, commitCredits: there.length, ...BY },
+      );
+    }
+  }
+
+  /** The same operation as often as it is sent; what the desk refuses is an answer. */
+  async decide(action: Action, nth: number, times: number): Promise<void> {
+    const cases = await listCases(this.#store, { report: this.id, limit: 100 });
+    const chosen = cases[nth % Math.max(1, cases.length)];
+    const operation = `${this.id}-${this.#operations++}`;
+    const ruling = { ...BY, operation };
+    for (let time = 0; time < times; time++) await settled(this.#act(action, chosen?.id ?? "", ruling, nth));
+  }
+
+  async #act(action: Action, caseId: string, ruling: typeof BY, nth: number): Promise<unknown> {
+    const desk = this.#desk;
+    switch (action) {
+      case "resume":
+        return resumeCase(desk, caseId, ruling, nth % 2 === 0 ? "current" : "stored");
+      // Without a stored answer there is nothing to validate; the fleet's stories do that.
+      case "revalidate":
+        return undefined;
+      case "accept_edited":
+        return acceptEdited(desk, caseId, "Written by hand, and long enough.", ruling);
+      case "skip_section":
+        return skipSection(desk, caseId, ruling);
+      case "correct_source":
+        return correctSource(desk, this.id, { topic: `corrected ${nth}` }, ruling);
+      case "deliver_partial":
+        return deliverPartial(desk, this.id, ruling);
+      case "reject":
+        return rejectReport(desk, this.id, ruling);
+      case "cancel":
+        return cancelReport(desk, this.id, ruling);
+    }
+  }
+
+  async #read() {
+    const stored = await readReport(this.#store, this.id);
+    if (stored === null) throw new Error(`${this.id} is gone.`);
+    return stored;
+  }
+
+  #claim(nth: number): Claim | undefined {
+    return this.claims[nth % Math.max(1, this.claims.length)];
+  }
+}
+
+const HASH = "a".repeat(64);
+
+async function settled(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isFleetError(error)) throw error;
+  }
+}
+
+async function anOrder(of: Store): Promise<Story> {
+  const order = { account: "acme", type: "topic", source: { topic: "rivers" }, again: true };
+  const { id } = await submitReport(deskOf(of), order);
+  return new Story(of, id);
+}
+
+type Command =
+  | { do: "claim"; section: number; by: "alive" | "dead" }
+  | { do: "finish"; claim: number }
+  | { do: "leave"; claim: number; how: "park" | "halt" | "wait" }
+  | { do: "die"; section: number }
+  | { do: "advance" }
+  | { do: "decide"; action: Action; nth: number; times: number };
+
+const small = fc.nat({ max: 5 });
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("advance" as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("claim" as const),
+      section: fc.nat({ max: 1 }),
+      by: fc.constantFrom("alive" as const, "dead" as const),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("finish" as const), claim: small }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("leave" as const),
+      claim: small,
+      how: fc.constantFrom("park" as const, "halt" as const, "wait" as const),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("die" as const), section: fc.nat({ max: 1 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("decide" as const),
+      // Ends of the report are rarer, so that stories get long.
+      action: fc.constantFrom<Action>(
+        "resume",
+        "resume",
+        "accept_edited",
+        "skip_section",
+        "correct_source",
+        "correct_source",
+        "deliver_partial",
+        "reject",
+        "cancel",
+      ),
+      nth: small,
+      times: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+
+async function carryOut(story: Story, one: Command): Promise<void> {
+  switch (one.do) {
+    case "claim":
+      return story.claim(SECTIONS[one.section] ?? "first", one.by);
+    case "finish":
+      return story.finish(one.claim);
+    case "leave":
+      return story.leave(one.claim, one.how);
+    case "die":
+      return story.die(SECTIONS[one.section] ?? "first");
+    case "advance":
+      return story.advance();
+    case "decide":
+      return story.decide(one.action, one.nth, one.times);
+  }
+}
+
+async function problemsAfter(of: Store, commands: readonly Command[]): Promise<string[]> {
+  const story = await anOrder(of);
+  await story.advance();
+  for (const one of commands) {
+    const before = await readClaims(of, story.id);
+    await carryOut(story, one);
+    const problems = [
+      ...(await checkReviews(of, story.id)),
+      ...stolenClaims(before, await readClaims(of, story.id)),
+      ...(await foreignOutputs(of, story.id)),
+    ];
+    if (problems.length > 0) return problems;
+  }
+  return [];
+}
+
+/** The workers of these tests write their fence, so that an output tells whose it is. */
+async function foreignOutputs(of: Store, id: ReportId): Promise<string[]> {
+  const sections = await readSections(of, id, (await readReport(of, id))?.plan ?? []);
+  const problems: string[] = [];
+  for (const section of sections) {
+    if (section.status !== "completed" || section.edited !== null) continue;
+    const read = await readOutput(of, id, section.key);
+    if (!read.ok || read.output !== writtenUnder(section.fence))
+      problems.push(`${section.key} was overwritten by a zombie`);
+  }
+  return problems;
+}
+
+function writtenUnder(fence: number | string): string {
+  return `Written under fence ${fence}.`;
+}
+
+test("whatever people and workers do, in any order and how often, cases, sections and reports agree", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 25 }), async (commands) => {
+      expect(await problemsAfter(store, commands)).toEqual([]);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("decisions at the same moment leave one decision, one next run and one row of the audit", async () => {
+  const story = await parkedStory();
+  const [found] = await listCases(store, { report: story.id, limit: 1 });
+  const desk = deskOf(store);
+  const answers = await Promise.allSettled([
+    resumeCase(desk, found?.id ?? "", { ...BY, version: 1 }, "current"),
+    skipSection(desk, found?.id ?? "", { ...BY, version: 1 }),
+    acceptEdited(desk, found?.id ?? "", "Written by hand, and long enough.", { ...BY, version: 1 }),
+    rejectReport(desk, story.id, BY),
+  ]);
+  const done = answers.filter(({ status }) => status === "fulfilled");
+  expect(done.length).toBeGreaterThanOrEqual(1);
+  expect(done.length).toBeLessThanOrEqual(1);
+  expect(await checkReviews(store, story.id)).toEqual([]);
+  expect((await readReport(store, story.id))?.report.run).toBeLessThanOrEqual(2);
+});
+
+/** Brings a report into a status the way it gets there. */
+const INTO: Record<ReportStatus, () => Promise<Story>> = {
+  pending: async () => anOrder(store),
+  running: async () => {
+    const story = await anOrder(store);
+    await story.advance();
+    await story.claim("first", "alive");
+    await story.leave(0, "park");
+    return story;
+  },
+  waiting_for_retry: async () => {
+    const story = await INTO.running();
+    await story.claim("second", "alive");
+    await story.leave(1, "wait");
+    return story;
+  },
+  needs_review: () => parkedStory(),
+  completed: async () => {
+    const story = await INTO.running();
+    await story.decide("accept_edited", 0, 1);
+    await story.claim("second", "alive");
+    await story.finish(1);
+    await story.advance();
+    return story;
+  },
+  failed: async () => {
+    const story = await parkedStory();
+    await story.decide("reject", 0, 1);
+    return story;
+  },
+  cancelled: async () => {
+    const story = await INTO.running();
+    await story.decide("cancel", 0, 1);
+    return story;
+  },
+};
+
+/** One section parked, the other written. */
+async function parkedStory(): Promise<Story> {
+  const story = await INTO.running();
+  await story.claim("second", "alive");
+  await story.finish(1);
+  await story.advance();
+  return story;
+}
+
+test.for(REPORT_STATUSES)(
+  "the desk does for a real report that is %s what the table says, no more",
+  async (status) => {
+    for (const action of ACTIONS) {
+      // A stored answer is what the stories of the fleet bring.
+      if (action === "revalidate") continue;
+      const story = await INTO[status]();
+      const before = await readReport(store, story.id);
+      expect(before?.report.status).toBe(status);
+      const snapshot = await store.redis.hgetall(store.keys.report(story.id));
+      await story.decide(action, 0, 1);
+      const after = await store.redis.hgetall(store.keys.report(story.id));
+      const changed = JSON.stringify(after) !== JSON.stringify(snapshot);
+      expect(`${action} on ${status}: ${changed}`).toBe(
+        `${action} on ${status}: ${PERMISSIONS[action][status].allowed}`,
+      );
+      expect(await checkReviews(store, story.id)).toEqual([]);
+    }
+  },
+);
+
+test("a report whose end comes between reading and deciding is not brought back to life", async () => {
+  const story = await parkedStory();
+  const stored = await readReport(store, story.id);
+  if (stored === null) throw new Error("it is gone");
+  await endReport(store, stored.report, { status: "cancelled", because: "a test", by: "ada" });
+  await story.decide("resume", 0, 2);
+  await story.decide("deliver_partial", 0, 2);
+  expect((await readReport(store, story.id))?.report.status).toBe("cancelled");
+  expect(await checkReviews(store, story.id)).toEqual([]);
+});
+
+/** The same store, with a piece of every script that holds it replaced: a mistake somebody might make one day. */
+function withMistake(piece: string, instead: string): { store: Store; planted: () => number } {
+  let count = 0;
+  const redis = new Proxy(store.redis, {
+    get(target, name) {
+      if (name === "evalsha") return () => Promise.reject(new Error("NOSCRIPT for this test"));
+      if (name === "eval")
+        return (body: string, ...rest: [number, ...string[]]) => {
+          if (body.includes(piece)) count += 1;
+          return target.eval(body.replace(piece, instead), ...rest);
+        };
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return { store: { redis, keys: store.keys, fleet: store.fleet }, planted: () => count };
+}
+
+test.for([
+  {
+    mistake: "no fence when a section is finished",
+    piece: "if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end\nlocal status",
+    instead: "local status",
+    problem: /zombie/,
+  },
+  {
+    mistake: "a claim that asks nobody",
+    piece:
+      "if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end",
+    instead: "",
+    problem: /stolen/,
+  },
+  {
+    mistake: "a decision that forgets its case",
+    piece: "close_case(names, one, action, by, why, operation, now) end\nend\nredis",
+    instead: "end\nend\nredis",
+    problem: /open cases/,
+  },
+  {
+    mistake: "a park that forgets its deadline",
+    piece: "redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])",
+    instead: "",
+    problem: /deadline/,
+  },
+])("the checker catches $mistake", async ({ piece, instead, problem }) => {
+  const mistaken = withMistake(piece, instead);
+  let caught: string[] = [];
+  const found = await fc.check(
+    fc.asyncProperty(fc.array(command, { minLength: 10, maxLength: 25 }), async (commands) => {
+      caught = await problemsAfter(mistaken.store, commands);
+      return caught.length === 0;
+    }),
+    { numRuns: 300, endOnFailure: true },
+  );
+  expect(mistaken.planted()).toBeGreaterThan(0);
+  expect(found.failed).toBe(true);
+  expect(caught.join("; ")).toMatch(problem);
+});
