@@ -182,6 +182,8 @@ export class JobWorkers {
         } finally {
           this.#lostLocks.delete(jobId);
         }
+        // BullMQ tells nobody of a job that was moved on, so it is put down here; the others when they have ended.
+        if (MOVES_ON.has(ending.ending)) await putDown(store, processId, { queue, jobId });
         return carryOutEnding(job, token, ending);
       },
       {
@@ -211,6 +213,9 @@ export class JobWorkers {
     return worker;
   }
 }
+
+/** Endings after which the job is somewhere else and not over. */
+const MOVES_ON: ReadonlySet<Ending["ending"]> = new Set(["delay", "hand_on", "await_children"]);
 
 async function carryOutEnding(job: Job, token: string, ending: Ending): Promise<void> {
   switch (ending.ending) {

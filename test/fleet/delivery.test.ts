@@ -162,6 +162,21 @@ test("a job that a stranger adds to our queues ends at once and costs nothing", 
   await Promise.all([parents.close(), sections.close()]);
 });
 
+test("a process that has finished its work has nothing in hand", async () => {
+  const fleet = await aFleet();
+  const ids = await Promise.all([
+    fleet.submit({ ...ORDER, type: "chained" }),
+    fleet.submit({ ...ORDER, type: "planned" }),
+  ]);
+  for (const id of ids) await fleet.delivered(id);
+  const { redis, keys } = fleet.store;
+  await waitFor(
+    async () => (await redis.hlen(keys.inHand(fleet.fleet.processId))) === 0,
+    () => "jobs stay in hand",
+    5_000,
+  );
+});
+
 test("ten orders at once are each written once and charged once", async () => {
   const fleet = await aFleet();
   const ids = await Promise.all(
