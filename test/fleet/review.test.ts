@@ -14,6 +14,7 @@ import {
   type ReportType,
   type SectionDefinition,
 } from "../../src/report-types/define-report.ts";
+import { readBreaker } from "../../src/store/breakers.ts";
 import { listCases, listGroups, readAudit, readCase, readQuestion } from "../../src/store/cases.ts";
 import {
   startSimulatedProvider,
@@ -459,6 +460,62 @@ test("forty reports parked by a bug of the parser are recovered as a group at ze
   for (const id of ids) spent += (await fixed.spend(id)).total;
   expect(spent).toBe(billedMicros(provider.ledger()));
 });
+
+test("a stopped type starts again with its mended version: what was parked is re-validated, what waited is written, each charged once", async () => {
+  const name = uniqueFleet("review");
+  const provider = await aProvider([]);
+  const broken = aListType(Points.refine(() => false, "is refused by a bug"));
+  const before = await aFleet([], {
+    fleet: name,
+    provider,
+    concurrency: 2,
+    types: [{ ...broken, breaker: { threshold: 3 } }],
+  });
+  const ids = await Promise.all(
+    Array.from({ length: 12 }, (_, n) =>
+      before.submit({ account: "acme", type: "buggy", source: { topic: `dock ${n}` } }),
+    ),
+  );
+  await waitFor(
+    async () => (await readBreaker(before.store, "buggy")).breaker.state === "open",
+    () => "the type was not stopped",
+  );
+  await waitFor(
+    async () => (await before.store.redis.hlen(before.store.keys.inHand(before.fleet.processId))) === 0,
+    () => "something is still written",
+  );
+  await before.stop();
+  open.splice(open.indexOf(before), 1);
+  const billed = billedByPrompt(provider);
+
+  const mended = { ...aListType(Points), version: 2, breaker: { threshold: 3 } };
+  const after = await aFleet([], { fleet: name, provider, types: [mended] });
+  const [group] = await listGroups(after.store, { limit: 5 });
+  const parked = (await listCases(after.store, { limit: 100 })).map(({ report }) => report);
+  expect(parked.length).toBeLessThan(12);
+  await decideGroup(desk(after), {
+    id: "op-3",
+    action: "revalidate",
+    group: group?.group ?? "",
+    prompt: "current",
+    maxMicros: null,
+    canary: 1,
+    perSweep: 20,
+    ...BY,
+  });
+  for (const id of ids) await after.reaches(id, "completed");
+  // What was asked under the bug is not asked again: everything new is a question of a report that had waited.
+  const now = billedByPrompt(provider);
+  for (const [prompt, count] of billed) expect(now.get(prompt)).toBe(count);
+  expect(await after.balance("acme")).toMatchObject({ available: 940, held: 0, committed: 60 });
+});
+
+function billedByPrompt(provider: SimulatedProvider): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { promptHash, billed } of provider.ledger())
+    if (billed) counts.set(promptHash, (counts.get(promptHash) ?? 0) + 1);
+  return counts;
+}
 
 test("re-validation refuses what today's parser still rejects, and changes nothing", async () => {
   const fleet = await aFleet([EMPTY_FIRST]);
