@@ -77,6 +77,8 @@ interface SectionBase {
   weight?: number;
   /** Sections whose outputs this one reads. */
   after?: readonly string[];
+  /** Those of `after` it can be written without. Where another of them is skipped, this one is skipped too. */
+  optional?: readonly string[];
   retries?: number | Partial<RetryStrategy>;
 }
 
@@ -115,6 +117,7 @@ export interface PlannedWith {
   template: string;
   params?: unknown;
   after?: readonly string[];
+  optional?: readonly string[];
   weight?: number;
 }
 
@@ -141,6 +144,13 @@ export interface AssembleInput<Source, Facts> {
   sections: readonly { key: string; title: string; output: unknown; unreviewed: boolean }[];
 }
 
+/** A section, as far as a price may depend on it. */
+export interface PricedSection {
+  key: string;
+  title: string;
+  weight: number;
+}
+
 export interface ReportDefinition<Source, Facts> {
   type: string;
   /** An integer; raise it with every change a buyer could notice. */
@@ -149,6 +159,8 @@ export interface ReportDefinition<Source, Facts> {
   source: z.ZodType<Source>;
   /** Price in credits, an integer. */
   credits: number;
+  /** What the delivered sections of a report cost together; default their share of the weights, rounded down. */
+  partialPrice?(delivered: readonly PricedSection[], all: readonly PricedSection[]): number;
   /** Spend budget in US dollars; rounded to micro-USD once, here. */
   budget: { usd: number };
   maxSourceBytes?: number;
@@ -156,6 +168,8 @@ export interface ReportDefinition<Source, Facts> {
   retries?: number | Partial<RetryStrategy>;
   /** When the type stops by itself, and how it starts again. */
   breaker?: Partial<BreakerSettings>;
+  /** How long a parked report waits for a person before it fails and its credits go back; default 14 days. */
+  reviewDeadlineMs?: number;
   /** Pure and deterministic: computes facts from the source, without a model. Runs wherever facts are needed. */
   prepare?(source: Source): Facts;
   sections: readonly SectionDefinition<Source, Facts>[] | PlannedSections<Source, Facts>;

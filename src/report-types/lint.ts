@@ -13,6 +13,9 @@ import type { OutputContract, ReportType, SectionDefinition } from "./define-rep
 import { MAX_SECTIONS, asPlanned, definitionsOf, isDynamic, planProblems } from "./plan.ts";
 import { strictSchema } from "./strict-schema.ts";
 
+/** Credits are held all the while: nobody's order waits longer than a year. */
+const LONGEST_REVIEW_MS = 365 * 24 * 3_600_000;
+
 export interface LintProblem {
   type: string;
   /** A warning is shown at every boot and refuses nothing. */
@@ -106,6 +109,13 @@ function orderProblems(type: ReportType): string[] {
         `maxSourceBytes is ${maxSourceBytes}; it must be between 1 and ${HARD_MAX_SOURCE_BYTES}.`,
       );
     }
+  }
+  const { reviewDeadlineMs } = type;
+  if (
+    reviewDeadlineMs !== undefined &&
+    !(Number.isInteger(reviewDeadlineMs) && reviewDeadlineMs > 0 && reviewDeadlineMs <= LONGEST_REVIEW_MS)
+  ) {
+    problems.push(`reviewDeadlineMs is ${reviewDeadlineMs}; it must be between 1 and ${LONGEST_REVIEW_MS}.`);
   }
   if (typeof type.assemble !== "function") {
     problems.push("assemble must be a function that makes the document of the sections' outputs.");
