@@ -1,13 +1,17 @@
 /** What becomes of credits and of every cent of spend, from the order to the end, beside the provider's own ledger. */
 import { afterEach, expect, test } from "vitest";
 import { completeRest } from "../../src/desk/complete-rest.ts";
+import { resumeCase } from "../../src/desk/decide-case.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
+import type { ReportId } from "../../src/domain/ids.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import { statusSentence } from "../../src/domain/status-sentence.ts";
 import { dayName, readSpend } from "../../src/store/books.ts";
-import { readLedger, refundCredits } from "../../src/store/credits.ts";
+import { closeCreditReview, readHold, readLedger, refundCredits } from "../../src/store/credits.ts";
+import { listCases } from "../../src/store/cases.ts";
 import { readReceipt } from "../../src/store/receipt.ts";
+import { readEvents } from "../../src/store/reports.ts";
 import {
   startTestFleet,
   waitFor,
@@ -137,6 +141,44 @@ test("a refund after delivery leaves the report delivered and the reason in the 
   expect(report).toMatchObject({ status: "completed", hold: "committed", charged: 0 });
   expect(await fleet.balance("acme")).toMatchObject({ available: 100, committed: 0, deposits: 100 });
   expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
+});
+
+test("credits held for a report that is gone come back by themselves, and an event says so", async () => {
+  const fleet = await aFleet([EMPTY_FIRST]);
+  const id = await fleet.submit({ ...ORDER, type: "topic" });
+  await fleet.reaches(id, "needs_review");
+  const { redis, keys } = fleet.store;
+  await redis.del(keys.report(id));
+  // The sweeper looks at each hold once a minute; this one is due now.
+  await redis.zadd(keys.openHolds, "XX", "0", `${id}.h1`);
+  await waitFor(
+    async () => (await fleet.balance("acme")).held === 0,
+    () => "the credits are still held",
+  );
+  expect(await fleet.balance("acme")).toMatchObject({ available: 100, committed: 0 });
+  expect(await readHold(fleet.store, `${id}.h1`)).toMatchObject({ status: "reversed" });
+  expect((await readEvents(fleet.store, "fleet", "0")).map(({ event }) => event)).toContainEqual(
+    expect.objectContaining({ event: "repaired", report: id }),
+  );
+});
+
+test("an account whose reports keep failing after they cost money is not resumed until somebody has looked", async () => {
+  // The type's own breaker would stop them first.
+  const fleet = await aFleet([EMPTY_FIRST], { types: [{ ...aTopicType, breaker: { threshold: 100 } }] });
+  const ids: ReportId[] = [];
+  for (let nth = 0; nth < 5; nth++)
+    ids.push(await fleet.submit({ account: "acme", type: "topic", source: { topic: `harbour ${nth}` } }));
+  for (const id of ids) await fleet.reaches(id, "needs_review");
+  const [found] = await listCases(fleet.store, { limit: 1 });
+  const resume = () => resumeCase(fleet.fleet.workshop, found?.id ?? "", BY, "stored");
+  const billed = fleet.ledger().length;
+  await expect(resume()).rejects.toThrow(/acme is under credit review: 5 reports failed within 24 h/);
+  expect(fleet.ledger()).toHaveLength(billed);
+
+  await closeCreditReview(fleet.store, "acme", "ada", "the prompt is mended");
+  fleet.provider.setFaults?.([]);
+  const { report } = await resume();
+  await fleet.delivered(report);
 });
 
 test("twelve reports through malformed answers, overload and cut connections balance to the cent and to the credit", async () => {
