@@ -30,7 +30,8 @@ export function keysOf(fleet: string) {
     idempotency: (account: string, keyHash: string) => `${root}:idempotency:${keyHash}:${account}`,
 
     /** The newest order of one account for one type and source. */
-    sameOrder: (account: string, type: string, sourceHash: string) => `${root}:order:${sourceHash}:${type}:${account}`,
+    sameOrder: (account: string, type: string, sourceHash: string) =>
+      `${root}:order:${sourceHash}:${type}:${account}`,
 
     account: (account: string) => `${root}:account:${account}`,
     ledger: (account: string) => `${root}:ledger:${account}`,
@@ -72,6 +73,19 @@ export function keysOf(fleet: string) {
     indexType: (type: string) => `${root}:index:type:${type}`,
     indexStatus: (status: ReportStatus) => `${root}:index:status:${status}`,
 
+    /** Orders of programs that speak Redis only, what became of each, and the last refusals. */
+    intake: `${root}:intake`,
+    intakeStatus: (account: string, key: string) => `${root}:intake:status:${account}:${key}`,
+    intakeRejected: `${root}:intake:rejected`,
+
+    /** Reports of an account that are not begun, that are being written, and that wait for a running place; score = since when. */
+    waiting: (account: string) => `${root}:waiting:${account}`,
+    running: (account: string) => `${root}:running:${account}`,
+    capped: (account: string) => `${root}:capped:${account}`,
+    cappedAccounts: `${root}:capped`,
+    /** Reports with a time by which they are wanted; score = when the sweeper looks at them next. */
+    deliverBy: `${root}:deliver-by`,
+
     /** Every report type that was announced, and the breaker of each; further keys of a breaker are derived from its own. */
     breakers: `${root}:breakers`,
     breaker: (type: string) => `${root}:breaker:${type}`,
@@ -83,6 +97,8 @@ export function keysOf(fleet: string) {
     process: (processId: string) => `${root}:process:${processId}`,
     /** What a process has in hand: job reference → report and section. Emptied by itself or by the sweeper. */
     inHand: (processId: string) => `${root}:process:${processId}:in-hand`,
+    /** By which names a process fetches jobs: BullMQ worker id → queue. */
+    fetchers: (processId: string) => `${root}:process:${processId}:fetchers`,
     sweeperLease: `${root}:sweeper`,
 
     /** Ended reports; score = when retention looks at them next. */
@@ -110,5 +126,11 @@ export function keysOf(fleet: string) {
     /** An accepted answer that other reports of its scope may reuse, and which entries a report has made. */
     cache: (scope: string, questionHash: string) => `${root}:cache:${questionHash}:${scope}`,
     cachedBy: (id: ReportId) => `${root}:report:${id}:cached`,
+
+    /** Keys of the HTTP API, their hashes only; what was answered under an idempotency key; requests of this minute. */
+    apiKeys: `${root}:api-keys`,
+    apiKey: (keyId: string) => `${root}:api-key:${keyId}`,
+    keptAnswer: (keyHash: string) => `${root}:http-answer:${keyHash}`,
+    requestRate: (keyId: string) => `${root}:http-rate:${keyId}`,
   };
 }

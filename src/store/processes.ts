@@ -107,6 +107,20 @@ export async function listInHand(store: Store, processId: string): Promise<JobIn
   return rows.map((row) => JSON.parse(row) as JobInHand);
 }
 
+/** Written before the first job is fetched: a process may die before it has written down what it fetched. */
+export async function noteFetchers(
+  store: Store,
+  processId: string,
+  queues: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (Object.keys(queues).length > 0) await store.redis.hset(store.keys.fetchers(processId), queues);
+}
+
+/** BullMQ worker id → queue. */
+export async function listFetchers(store: Store, processId: string): Promise<Record<string, string>> {
+  return store.redis.hgetall(store.keys.fetchers(processId));
+}
+
 /** After this, claims of the process may be taken by anybody. */
 export async function forgetProcess(store: Store, processId: string): Promise<void> {
   const { redis, keys } = store;
@@ -114,6 +128,6 @@ export async function forgetProcess(store: Store, processId: string): Promise<vo
     .multi()
     .srem(keys.processes, processId)
     .del(keys.process(processId))
-    .del(keys.inHand(processId))
+    .del(keys.inHand(processId), keys.fetchers(processId))
     .exec();
 }

@@ -6,6 +6,7 @@
  */
 import { FlowProducer, Job, Queue, type JobsOptions } from "bullmq";
 import type { Redis } from "ioredis";
+import { DEFAULT_PRIORITY, turnOf } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 
@@ -53,12 +54,14 @@ const KEPT = {
 const NEVER_BY_COUNT = { attempts: 1_000_000, backoff: { type: "verdict" } } as const;
 
 export class Queues {
+  readonly #store: Store;
   readonly #redis: Redis;
   readonly #prefix: string;
   readonly #queues = new Map<string, Queue>();
   readonly #flow: FlowProducer;
 
   constructor(store: Store) {
+    this.#store = store;
     this.#redis = store.redis;
     this.#prefix = store.keys.queuePrefix;
     this.#flow = new FlowProducer({ connection: this.#redis, prefix: this.#prefix });
@@ -81,7 +84,12 @@ export class Queues {
 
   /** Puts the parent job of a run into the queue. Safe to repeat: the id is the run. */
   async ringReport(report: ReportId, run: number): Promise<void> {
-    const options: JobsOptions = { jobId: reportJobId(report, run), ...KEPT, ...NEVER_BY_COUNT };
+    const options: JobsOptions = {
+      jobId: reportJobId(report, run),
+      priority: await this.#turnOf(report),
+      ...KEPT,
+      ...NEVER_BY_COUNT,
+    };
     await this.queue(REPORTS_QUEUE).add("report", { report, run } satisfies ReportJobData, options);
   }
 
@@ -97,12 +105,15 @@ export class Queues {
     await this.queue(WEBHOOKS_QUEUE).add("webhook", { delivery } satisfies WebhookJobData, options);
   }
 
-  /** Adds one child job a section below the run's parent job. */
+  /** Adds one child job a section below the run's parent job; all are of one report. */
   async addSections(
     parent: { id: string; queueKey: string },
     type: string,
     jobs: readonly SectionJobData[],
   ): Promise<void> {
+    const [first] = jobs;
+    if (first === undefined) return;
+    const priority = await this.#turnOf(first.report);
     await this.#flow.addBulk(
       jobs.map((job) => ({
         name: job.section,
@@ -111,6 +122,7 @@ export class Queues {
         data: job,
         opts: {
           jobId: sectionJobId(job),
+          priority,
           parent: { id: parent.id, queue: parent.queueKey },
           ignoreDependencyOnFailure: true,
           ...KEPT,
@@ -118,6 +130,12 @@ export class Queues {
         },
       })),
     );
+  }
+
+  /** As admitted: all jobs of a report stand at the same place in their queues. */
+  async #turnOf(report: ReportId): Promise<number> {
+    const turn = await this.#redis.hget(this.#store.keys.report(report), "turn");
+    return turn === null ? turnOf(1, DEFAULT_PRIORITY) : Number(turn);
   }
 
   /** The parent job's state, or null where BullMQ has none. `stuck` = it waits for children that are not there. */
@@ -149,6 +167,17 @@ export class Queues {
     if (job === undefined) return false;
     await job.moveToWait(token);
     return true;
+  }
+
+  /** As `handOn`, for whatever a dead BullMQ worker fetched and had no time to write down. */
+  async handOnFetchedBy(queueName: string, workerId: string): Promise<void> {
+    const jobIds = await this.#redis.lrange(`${this.#prefix}:${queueName}:active`, 0, -1);
+    if (jobIds.length === 0) return;
+    const locks = await this.#redis.mget(jobIds.map((jobId) => `${this.#prefix}:${queueName}:${jobId}:lock`));
+    for (const [index, jobId] of jobIds.entries()) {
+      const token = locks[index];
+      if (token?.startsWith(`${workerId}:`)) await this.handOn(queueName, jobId, token);
+    }
   }
 
   /**

@@ -14,7 +14,7 @@ import {
   type Job,
 } from "bullmq";
 import type { Redis } from "ioredis";
-import { putDown, takeInHand } from "../store/processes.ts";
+import { noteFetchers, putDown, takeInHand } from "../store/processes.ts";
 import {
   REPORTS_QUEUE,
   sectionsQueue,
@@ -136,6 +136,23 @@ export class JobWorkers {
     if (this.#drain.because === null && this.#holds.size === 0) void worker.resume();
   }
 
+  /** Begins to fetch, once it is written down by which names this process does. */
+  async start(): Promise<void> {
+    await this.announce();
+    // Ends with the worker; what goes wrong on the way is told by its `error` event.
+    for (const worker of this.#workers) void worker.run().catch(() => undefined);
+  }
+
+  /** Again after the process was taken for dead: its registration is gone then. */
+  async announce(): Promise<void> {
+    const { store, processId } = this.#workshop;
+    await noteFetchers(
+      store,
+      processId,
+      Object.fromEntries(this.#workers.map((worker) => [worker.id, worker.name])),
+    );
+  }
+
   /** Stops fetching; resolves when every job has ended or moved on. Locks are renewed meanwhile. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
@@ -188,6 +205,7 @@ export class JobWorkers {
       },
       {
         connection,
+        autorun: false,
         prefix: store.keys.queuePrefix,
         concurrency,
         lockDuration: durations.lockMs,

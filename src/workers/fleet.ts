@@ -9,12 +9,13 @@ import { beat, forgetProcess } from "../store/processes.ts";
 import { recallFormat, rememberFormat } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
 import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { NO_ACCOUNT_LIMITS, type AccountLimits } from "../domain/fairness.ts";
 import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
 import { Spool } from "./spool.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { Recalls } from "./recalls.ts";
-import type { Chore, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
+import type { Chore, Companion, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
 import { Sweeper } from "./sweeper.ts";
 
 export const ROLES = ["api", "orchestrator", "worker"] as const;
@@ -23,6 +24,8 @@ export type Role = (typeof ROLES)[number];
 export interface FleetSettings {
   /** What else the sweeper does on each of its rounds. */
   chores?: readonly Chore[];
+  /** What else runs beside the orchestrator role. */
+  companions?: readonly Companion[];
   /** Sends what the fleet tells outside; without it, webhooks wait. */
   sendWebhook?: SendWebhook;
   redisUrl: string;
@@ -35,6 +38,7 @@ export interface FleetSettings {
   models: Models | null;
   durations: WorkerDurations;
   caps?: SpendCaps;
+  accountLimits?: AccountLimits;
   /** Where answers that the store does not take are kept; null keeps them in memory only. */
   spoolDir?: string | null;
   /** Hears what an operator should know of this process. */
@@ -80,6 +84,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     llm: settings.models === null ? NO_MODEL : openModel(store),
     routesOf: (model) => (settings.models === null ? noRoute() : settings.models.routesOf(model)),
     caps: settings.caps ?? NO_CAPS,
+    accountLimits: settings.accountLimits ?? NO_ACCOUNT_LIMITS,
     spool,
     withdraw,
     durations,
@@ -93,15 +98,21 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   await beat(store, identity);
   const heart = setInterval(() => {
     void beat(store, identity)
-      .then(({ ended }) => drain.recalls.recall(ended))
+      .then(async ({ registered, ended }) => {
+        drain.recalls.recall(ended);
+        if (registered === "new") await workers.announce();
+      })
       .catch(() => undefined);
   }, durations.heartbeatMs);
   const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));
   const sweeper = new Sweeper(workshop);
+  const companions: ReturnType<Companion>[] = [];
   if (roles.includes("orchestrator")) {
     workers.serveReports(PARENTS_AT_ONCE);
     if (settings.sendWebhook !== undefined) workers.serveWebhooks(WEBHOOKS_AT_ONCE, settings.sendWebhook);
     sweeper.start();
+    for (const companion of settings.companions ?? [])
+      companions.push(companion(workshop, () => connectForBlocking(settings.redisUrl)));
   }
   if (roles.includes("worker")) {
     // What an earlier process could not save comes before anything new is paid.
@@ -109,6 +120,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     if (saved > 0) tell(`${saved} answers of an earlier process were saved.`);
     workers.serveSections(settings.concurrency);
   }
+  await workers.start();
 
   let withdrawal: string | null = null;
   function withdraw(because: string): void {
@@ -133,6 +145,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
 
   async function stop(): Promise<void> {
     drain.because = "its worker is shutting down";
+    await Promise.all(companions.map((companion) => companion.stop()));
     const closed = workers.close();
     const grace = setTimeout(
       () => drain.abort.abort(new Error("The grace period is over.")),

@@ -4,7 +4,8 @@
  * - puts orders into the queue whose producer died between admit and enqueue,
  * - hands on what dead processes had in hand,
  * - rings reports that should have moved by now,
- * - rings the reports of a type whose breaker has closed, and shows in the queues which types are stopped.
+ * - rings the reports of a type whose breaker has closed, and shows in the queues which types are stopped,
+ * - rings reports for which their account has a running place again, and tells of those that will be late.
  *
  * Death is certain or suspected. Certain: the process lived on this very host and its pid is gone; its work is handed on
  * at once. Suspected: its beat has not moved for `suspectAfterMs`, counted over this sweeper's own unbroken sight of
@@ -16,7 +17,13 @@ import { DEFAULT_RETRIES } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished, type FailureSummary } from "../domain/report.ts";
 import { sweepRetention } from "../store/retention.ts";
-import { forgetProcess, listInHand, listProcesses, type ProcessRecord } from "../store/processes.ts";
+import {
+  forgetProcess,
+  listFetchers,
+  listInHand,
+  listProcesses,
+  type ProcessRecord,
+} from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { breakClaim } from "../store/sections.ts";
 import { sweepHolds } from "../store/sweep-holds.ts";
@@ -29,6 +36,8 @@ import {
   postponeWakeup,
 } from "../store/wakeups.ts";
 import { followBreakers, type Rung } from "./follow-breakers.ts";
+import { followDeadlines } from "./follow-deadlines.ts";
+import { followPlaces } from "./follow-places.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
@@ -83,6 +92,8 @@ export class Sweeper {
     await this.#ringOverdue();
     await sweepHolds(store);
     await followBreakers(this.#workshop, (report) => this.#ring(report));
+    await followPlaces(this.#workshop, (report) => this.#ring(report));
+    await followDeadlines(store);
     await endOverdueReviews(store);
     await sweepRetention(store, durations);
     for (const chore of this.#workshop.chores) await chore(this.#workshop);
@@ -128,6 +139,8 @@ export class Sweeper {
       );
     }
     for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
+    for (const [workerId, queue] of Object.entries(await listFetchers(store, dead.id)))
+      await queues.handOnFetchedBy(queue, workerId);
     await forgetProcess(store, dead.id);
   }
 
