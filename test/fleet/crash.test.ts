@@ -11,6 +11,7 @@ import {
   type SimulatedProvider,
   type TestFleet,
 } from "../../src/testing.ts";
+import { checkBooks } from "../support/check-books.ts";
 import { startFleetProcess, type FleetProcess } from "../support/fleet-process.ts";
 import { billedByMark, billedMicros, duplicatesIn } from "../support/ledger.ts";
 import { startPrivateRedis, testRedisUrl, uniqueFleet } from "../support/redis.ts";
@@ -114,6 +115,7 @@ test("what a killed worker may have cost stands in the books as unknown, at the 
   expect(spend.unknown).toBeGreaterThan(0);
   expect(spend.useful).toBeLessThanOrEqual(billed);
   expect(billed - spend.useful).toBeLessThanOrEqual(spend.unknown);
+  expect(await checkBooks(desk.store, provider.ledger())).toEqual([]);
 });
 
 test("the work of a killed worker is handed on at once, not after a stall check", async () => {
@@ -265,6 +267,7 @@ test("three worker processes write fifty reports, each section once, and the boo
       expect(section).toMatchObject({ status: "completed", fence: 1 });
   }
   expect(spent).toBe(billedMicros(provider.ledger()));
+  expect(await checkBooks(desk.store, provider.ledger())).toEqual([]);
   expect(await desk.balance("acme")).toEqual({
     account: "acme",
     available: 9_750,
