@@ -11,7 +11,9 @@ import { classifyCommand } from "./commands/classify.ts";
 import { completeCommand } from "./commands/complete.ts";
 import { creditsCommand } from "./commands/credits.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { eraseCommand } from "./commands/erase.ts";
 import { getCommand } from "./commands/get.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { reviewCommand } from "./commands/review.ts";
 import { routesCommand } from "./commands/routes.ts";
@@ -50,6 +52,8 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   startSpendingCommand,
   classifyCommand,
   simulateCommand,
+  keysCommand,
+  eraseCommand,
 ];
 
 /** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */

@@ -93,3 +93,5 @@ export type FleetEvent =
   | ({ event: "repaired"; what: string; because: string } & OfReport);
 
 export type FleetEventName = FleetEvent["event"];
+  | { event: "api_key.created"; key: string; scopes: readonly string[]; by: string }
+  | { event: "api_key.revoked"; key: string; by: string }

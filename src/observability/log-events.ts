@@ -41,6 +41,8 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "spending.started":
     case "retention":
     case "review.resolved":
+    case "api_key.created":
+    case "api_key.revoked":
       return "info";
   }
 }

@@ -45,6 +45,18 @@ export function connectForCommand(url: string): Redis {
   );
 }
 
+/** For requests over HTTP: while Redis is away they are told so within seconds, and once it is back they go on. */
+export function connectForRequests(url: string): Redis {
+  return quiet(
+    new Redis(url, {
+      maxRetriesPerRequest: 1,
+      connectTimeout: 3_000,
+      commandTimeout: 5_000,
+      retryStrategy: reconnectAfter,
+    }),
+  );
+}
+
 export function openStore(redis: Redis, fleet: string): Store {
   return { redis, keys: keysOf(fleet), fleet };
 }

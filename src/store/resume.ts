@@ -202,7 +202,7 @@ const CORRECT = savingScript(`${MOVE_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${GO_ON_L
 -- ARGV id version operation by why statuses names wake_after_ms hash bytes source plan_again status_event resolved_event, then section events
 local id, operation, by, why = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
 local names = cjson.decode(ARGV[7])
-local r = redis.call('HMGET', KEYS[1], 'status', 'decisions', 'operation', 'run', 'sourceHash')
+local r = redis.call('HMGET', KEYS[1], 'status', 'decisions', 'operation', 'run', 'sourceHash', 'earlierSources')
 if not r[1] then return {'gone'} end
 if r[3] == operation then return {'done', r[4]} end
 if (r[2] or '0') ~= ARGV[2] then return {'stale', r[2] or '0'} end
@@ -213,6 +213,8 @@ redis.call('SET', KEYS[2], ARGV[11], 'NX')
 redis.call('HSET', KEYS[1], 'sourceHash', ARGV[9], 'sourceBytes', ARGV[10], 'operation', operation, 'decidedBy', by, 'decidedWhy', why)
 if ARGV[12] == '1' then redis.call('HDEL', KEYS[1], 'plan') end
 for i = 8, #KEYS do
+-- Erasing the report erases what was sent before as well.
+redis.call('HSET', KEYS[1], 'earlierSources', (r[6] or '') .. ' ' .. r[5])
   local s = redis.call('HMGET', KEYS[i], 'status', 'claim', 'transient', 'repair', 'crash', 'history')
   local status = s[1] or 'pending'
   -- Whoever writes it now lets go of it at the next call, because its run is over; until then the new run waits for it.

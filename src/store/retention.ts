@@ -59,12 +59,19 @@ async function removeTexts(store: Store, { report, plan }: StoredReport): Promis
   const pipeline = redis.pipeline();
   pipeline.unlink(keys.calls(report.id), keys.cachedBy(report.id), ...cached);
   for (const { key } of plan ?? []) pipeline.hdel(keys.section(report.id, key), "output", "pin");
-  for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1")) pipeline.hdel(keys.case(id), "prompt");
+  for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1"))
+    pipeline.hdel(keys.case(id), "prompt");
   await pipeline.exec();
 }
 
+/** What retention would do in the end, now. The snapshot stays where another report still reads it. */
+export async function removeAtOnce(store: Store, stored: StoredReport, keepSource: boolean): Promise<void> {
+  await removeReport(store, stored, keepSource);
+  await moveOn(store, stored.report.id, null, "report");
+}
+
 /** Everything but a tombstone goes. Ledger rows and holds are the account's history and stay for ever. */
-async function removeReport(store: Store, stored: StoredReport): Promise<void> {
+async function removeReport(store: Store, stored: StoredReport, keepSource = false): Promise<void> {
   const { redis, keys } = store;
   const { report, plan } = stored;
   await removeTexts(store, stored);
@@ -84,10 +91,8 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
   if (idempotency !== null) pipeline.unlink(idempotency);
   // A newer order of the same data still reads the same snapshot.
   if (newest === null || newest === report.id) {
-    pipeline.unlink(
-      keys.source(report.account, report.sourceHash),
-      keys.sameOrder(report.account, report.type, report.sourceHash),
-    );
+    pipeline.unlink(keys.sameOrder(report.account, report.type, report.sourceHash));
+    if (!keepSource) pipeline.unlink(keys.source(report.account, report.sourceHash));
   }
   pipeline.zrem(keys.indexAll, report.id);
   pipeline.zrem(keys.indexAccount(report.account), report.id);

@@ -127,3 +127,32 @@ function writeDurably(path: string, text: string): void {
   }
   renameSync(`${path}.part`, path);
 }
+
+/** Removes what was kept for these reports in a spool of this host; another host's worker drops it when it starts. */
+export function eraseSpooled(dir: string | null, reports: readonly ReportId[]): void {
+  if (dir === null) return;
+  const erased = new Set(reports);
+  for (const path of spoolFiles(dir)) {
+    const spooled = readSpooled(path);
+    if (spooled !== null && erased.has(spooled.report)) rmSync(path, { force: true });
+  }
+}
+
+function spoolFiles(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((name) => name.includes(".answer.json"))
+      .map((name) => join(dir, name));
+  } catch {
+    return [];
+  }
+}
+
+/** Null where it is gone, or not whole yet. */
+function readSpooled(path: string): Pick<Spooled, "report"> | null {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Spooled;
+  } catch {
+    return null;
+  }
+}

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
+import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
 
 interface StartOptions {
@@ -40,7 +41,11 @@ export function startCommand({ output }: Terminal): Command {
       const { pino } = await import("pino");
 
       const redisUrl = requireRedisUrl(config);
+      const { checkRedisExposure } = await import("../../api/check-exposure.ts");
+      const { startApi } = await import("../../api/start-api.ts");
+
       const models = options.roles.includes("worker") ? configuredModels(config) : null;
+      checkRedisExposure(redisUrl);
       const { types, warnings } = await configuredTypes(config, models);
       // Logs are talk: stdout stays free for data.
       const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
@@ -63,6 +68,25 @@ export function startCommand({ output }: Terminal): Command {
       // One voice per fleet: the events are the same wherever they are read.
       const following = options.roles.includes("orchestrator")
         ? followEvents({ redisUrl, fleet: config.fleet, stream: "fleet", from: "$" }, ({ event }) =>
+      const api = options.roles.includes("api")
+        ? await startApi({
+            redisUrl,
+            fleet: config.fleet,
+            types,
+            models,
+            accountLimits: config.accountLimits,
+            spoolDir: join(config.dataDir, "spool"),
+            durations: config.durations,
+            listen: config.api,
+            health: { unreadyBecause: () => fleet.withdrawn() },
+            onError: (error, requestId) =>
+              log.error({ error: describeError(error), requestId }, "request failed"),
+          }).catch(async (error: unknown) => {
+            await fleet.stop();
+            throw listenError(error, config.api);
+          })
+        : null;
+      if (api !== null) log.info({ url: api.url }, "the HTTP API listens");
             logEvent(log, event),
           )
         : null;
@@ -80,12 +104,27 @@ export function startCommand({ output }: Terminal): Command {
       await fleet.stop();
       await following?.stop();
       log.info("stopped");
+      await api?.close();
     });
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
+/** Name and message only: an error may carry a command with its arguments, and those may be a customer's text. */
+function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
+}
+
+function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") return error;
+  return new FleetError(
+    "usage",
+    `The API cannot listen on ${host}:${port} (${code}). Set HOST and PORT, or leave the role api out.`,
+  );
+}
+
   });
 }
 

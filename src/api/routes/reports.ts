@@ -1,0 +1,325 @@
+/** Order a report, follow it, read it, end it. */
+import { z } from "zod";
+import { REPORT_STATUSES } from "../../domain/report.ts";
+import type { ReportId } from "../../domain/ids.ts";
+import { correctSource } from "../../desk/correct-source.ts";
+import { cancelReport } from "../../desk/end-by-person.ts";
+import { previewCorrection } from "../../desk/preview.ts";
+import { readDocument } from "../../producer/read-document.ts";
+import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
+import { reportRow, reportView, readSnapshot, sentenceOf, snapshotOf } from "../../producer/report-view.ts";
+import { submitReport } from "../../producer/submit-report.ts";
+import { HARD_MAX_SOURCE_BYTES } from "../../report-types/define-report.ts";
+import { eraseReport } from "../../store/erase.ts";
+import { listReports } from "../../store/reports.ts";
+import { readReceipt } from "../../store/receipt.ts";
+import { readOutput } from "../../store/sections.ts";
+import { eraseSpooled } from "../../workers/spool.ts";
+import { accountFor, decidedBy, filterFor, ownReport, ownTombstone } from "../own.ts";
+import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
+import { Problem } from "../problems.ts";
+import { route, type Route } from "../route.ts";
+import {
+  anId,
+  Decision,
+  decision,
+  Ended,
+  Micros,
+  Preview,
+  ReportRow,
+  ReportView,
+  Ruled,
+  SectionText,
+  Submitted,
+} from "../schemas.ts";
+import { streamReport } from "../stream-report.ts";
+
+/** The source and what stands around it. */
+const SOURCE_BODY_BYTES = HARD_MAX_SOURCE_BYTES + 64 * 1_024;
+const TAG = "Reports";
+const CONTENT_TYPES = {
+  md: "text/markdown; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  json: "application/json; charset=utf-8",
+} as const;
+
+const submit = route({
+  method: "post",
+  path: "/v1/reports",
+  summary: "Order a report",
+  tag: TAG,
+  scope: "reports:write",
+  reach: "account",
+  idempotent: true,
+  body: {
+    schema: z.strictObject({
+      type: z.string().max(100),
+      source: z.unknown(),
+      account: z.string().max(100).optional(),
+      again: z.boolean().optional(),
+    }),
+    example: { type: "topic-report", source: { topic: "The return of the night train" } },
+    maxBytes: SOURCE_BODY_BYTES,
+  },
+  answer: { status: 202, schema: Submitted, what: "It is in the books and will be written" },
+  async handle({ caller, body, idempotencyKey }, desk) {
+    const submitted = await submitReport(desk, {
+      account: accountFor(caller, body.account),
+      type: body.type,
+      source: body.source,
+      again: body.again,
+      idempotencyKey: idempotencyKey ?? undefined,
+    });
+    const { id, repeated, openOrder } = submitted;
+    const row = reportRow(await readSnapshot(desk.store, id));
+    return {
+      status: 202,
+      headers: { Location: `/v1/reports/${id}`, ...(repeated ? { "Idempotency-Replayed": "true" } : {}) },
+      body: { ...row, repeated, openOrder },
+    };
+  },
+});
+
+const list = route({
+  method: "get",
+  path: "/v1/reports",
+  summary: "List reports, the newest first",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  query: z.strictObject({
+    ...pageQuery,
+    account: z.string().max(100).optional(),
+    type: z.string().max(100).optional(),
+    status: z.enum(REPORT_STATUSES).optional(),
+  }),
+  answer: { status: 200, schema: pageOf(ReportRow), what: "A page of reports" },
+  async handle({ caller, query }, desk) {
+    const { limit, type, status } = query;
+    const offset = Number(placeIn(query.cursor, /^\d{1,9}$/) ?? 0);
+    const account = filterFor(caller, query.account);
+    const found = await listReports(desk.store, { account, type, status, limit: offset + limit + 1 });
+    const page = offsetPage(found.slice(offset), limit, offset);
+    const data = [];
+    for (const stored of page.data) data.push(reportRow(await snapshotOf(desk.store, stored)));
+    return { status: 200, body: { ...page, data } };
+  },
+});
+
+const get = route({
+  method: "get",
+  path: "/v1/reports/{id}",
+  summary: "How far a report is, what it cost and why it waits",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  params: anId,
+  answer: { status: 200, schema: ReportView, what: "The report with its sections, without texts" },
+  async handle({ caller, params }, desk) {
+    const stored = await ownReport(desk.store, caller, params.id);
+    return { status: 200, body: reportView(await snapshotOf(desk.store, stored)) };
+  },
+});
+
+const section = route({
+  method: "get",
+  path: "/v1/reports/{id}/sections/{key}",
+  summary: "Read a section as soon as it is finished",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  params: z.object({ id: z.string().max(200), key: z.string().max(200) }),
+  answer: { status: 200, schema: SectionText, what: "The section's output" },
+  async handle({ caller, params }, desk) {
+    const stored = await ownReport(desk.store, caller, params.id);
+    const snapshot = await snapshotOf(desk.store, stored);
+    const { id, status } = stored.report;
+    const found = snapshot.sections.find(({ key }) => key === params.key);
+    if (found === undefined)
+      throw new Problem("not_found", "The report has no such section, or is not planned yet.");
+    if (found.status !== "completed")
+      throw new Problem(
+        "not_deliverable",
+        `The section is ${found.status.replaceAll("_", " ")}. ${sentenceOf(snapshot)}`,
+      );
+    const read = await readOutput(desk.store, id, found.key);
+    if (!read.ok) throw new Problem("not_deliverable", `The section cannot be read: ${read.because}.`);
+    const { key, title, unreviewed } = found;
+    const body = {
+      id,
+      section: key,
+      title,
+      delivered: status === "completed",
+      unreviewed,
+      output: read.output,
+    };
+    return { status: 200, body };
+  },
+});
+
+const output = route({
+  method: "get",
+  path: "/v1/reports/{id}/output",
+  summary: "The document of a delivered report",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  params: anId,
+  query: z.strictObject({ format: z.enum(FORMATS).default("md") }),
+  answer: {
+    status: 200,
+    types: ["text/markdown", "text/html", "application/json"],
+    what: "Markdown, a self-contained HTML page, or JSON with the receipt",
+  },
+  async handle({ caller, params, query }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const document = await readDocument(desk.store, report.id, (type) => desk.types.get(type));
+    const text = renderArtefact(document, query.format);
+    return { status: 200, text, contentType: CONTENT_TYPES[query.format] };
+  },
+});
+
+const events = route({
+  method: "get",
+  path: "/v1/reports/{id}/events",
+  summary: "Follow a report live, by server-sent events",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  params: anId,
+  answer: {
+    status: 200,
+    types: ["text/event-stream"],
+    what: "Resumed by Last-Event-ID; 204 once nothing more will come",
+  },
+  async handle({ caller, params, lastEventId }, desk) {
+    const stored = await ownReport(desk.store, caller, params.id);
+    return streamReport(desk, caller, stored, lastEventId);
+  },
+});
+
+const receipt = route({
+  method: "get",
+  path: "/v1/reports/{id}/receipt",
+  summary: "Every request made for a report, what it cost and what became of it",
+  tag: TAG,
+  scope: "reports:read",
+  reach: "account",
+  params: anId,
+  answer: {
+    status: 200,
+    schema: z.object({
+      id: z.string(),
+      calls: z.array(
+        z.object({
+          section: z.string(),
+          call: z.string(),
+          model: z.string(),
+          micros: Micros,
+          outcome: z.string(),
+        }),
+      ),
+    }),
+    what: "The receipt",
+  },
+  async handle({ caller, params }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const { calls, ...sums } = await readReceipt(desk.store, report.id);
+    // A route names our provider's host and the hash of our key, which is nothing of the buyer's.
+    const shown = calls.map(({ route: via, ...call }) =>
+      caller.account === null ? { ...call, route: via } : call,
+    );
+    return { status: 200, body: { id: report.id, ...sums, calls: shown } };
+  },
+});
+
+const cancel = route({
+  method: "post",
+  path: "/v1/reports/{id}/cancel",
+  summary: "Cancel a report before delivery; its credits go back",
+  tag: TAG,
+  scope: "reports:write",
+  reach: "account",
+  params: anId,
+  body: { schema: Decision, example: { why: "the customer has changed their mind" } },
+  answer: { status: 200, schema: Ended, what: "It is cancelled, or was before" },
+  async handle({ caller, params, body }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const ruling = { by: decidedBy(caller, body.by), why: body.why };
+    return { status: 200, body: await cancelReport(desk, report.id, ruling) };
+  },
+});
+
+const correct = route({
+  method: "post",
+  path: "/v1/reports/{id}/correct-source",
+  summary: "Send corrected data; what is not touched by it is not paid again",
+  tag: TAG,
+  scope: "reports:write",
+  reach: "account",
+  params: anId,
+  query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
+  body: {
+    schema: z.strictObject({ ...decision, source: z.unknown() }),
+    example: { source: { topic: "The return of the night train" }, why: "a typing error" },
+    maxBytes: SOURCE_BODY_BYTES,
+  },
+  answer: {
+    status: 200,
+    schema: z.union([Ruled.extend({ kept: z.array(z.string()) }), Preview]),
+    what: "What is kept",
+  },
+  async handle({ caller, params, query, body, idempotencyKey }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    if (query.dry_run === "true")
+      return { status: 200, body: await previewCorrection(desk, report.id, body.source) };
+    const ruling = {
+      by: decidedBy(caller, body.by),
+      why: body.why,
+      operation: operationOf(report.id, idempotencyKey),
+    };
+    return { status: 200, body: await correctSource(desk, report.id, body.source, ruling) };
+  },
+});
+
+const erase = route({
+  method: "delete",
+  path: "/v1/reports/{id}",
+  summary: "Erase a report: every text of it goes, its place in the books stays",
+  tag: TAG,
+  scope: "reports:write",
+  reach: "account",
+  params: anId,
+  answer: { status: 204, what: "It is erased, or was before; one that was not over is cancelled first" },
+  async handle({ caller, params }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id).catch(async (refused: unknown) => {
+      // Repeating it is no error for whoever erased it.
+      return {
+        report: {
+          id: await ownTombstone(desk.store, caller, params.id).catch(() => Promise.reject(refused)),
+        },
+      };
+    });
+    await eraseReport(desk.store, report.id, decidedBy(caller, undefined));
+    eraseSpooled(desk.spoolDir, [report.id]);
+    return { status: 204 };
+  },
+});
+
+/** One key is one decision about one report; without a key each request is a decision of its own. */
+function operationOf(id: ReportId, idempotencyKey: string | null): string | undefined {
+  return idempotencyKey === null ? undefined : `${id}/${idempotencyKey}`;
+}
+
+export const reportRoutes: readonly Route[] = [
+  submit,
+  list,
+  get,
+  section,
+  output,
+  events,
+  receipt,
+  cancel,
+  correct,
+  erase,
+];

@@ -1,0 +1,253 @@
+/** What waits for a person: cases, what may be done about each, and what it would cost. */
+import { z } from "zod";
+import { actionsFor, PROMPTS, type ReviewCase } from "../../domain/review.ts";
+import {
+  acceptEdited,
+  resumeCase,
+  revalidateCase,
+  skipSection,
+  type Ruling,
+} from "../../desk/decide-case.ts";
+import { deliverPartial } from "../../desk/deliver-partial.ts";
+import { rejectReport } from "../../desk/end-by-person.ts";
+import { previewResume, previewRevalidation } from "../../desk/preview.ts";
+import { addNote, listCases, readNotes } from "../../store/cases.ts";
+import type { Store } from "../../store/redis.ts";
+import { readReport } from "../../store/reports.ts";
+import { tagOf, versionIn } from "../case-version.ts";
+import { decidedBy, filterFor, ownCase, ownReport } from "../own.ts";
+import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
+import { Problem } from "../problems.ts";
+import { route, type Asked, type Route } from "../route.ts";
+import { anId, CaseView, Decision, decision, Ended, EpochMs, Preview, Ruled } from "../schemas.ts";
+
+const TAG = "Reviews";
+const EDITED_BYTES = 1_048_576;
+const dryRun = z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") });
+
+const list = route({
+  method: "get",
+  path: "/v1/reviews",
+  summary: "List review cases: the open ones, or all of one report",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  query: z.strictObject({
+    ...pageQuery,
+    account: z.string().max(100).optional(),
+    report: z.string().max(100).optional(),
+    group: z.string().max(300).optional(),
+  }),
+  answer: { status: 200, schema: pageOf(CaseView), what: "A page of cases, the oldest first" },
+  async handle({ caller, query }, desk) {
+    const { limit, group } = query;
+    const report =
+      query.report === undefined ? undefined : (await ownReport(desk.store, caller, query.report)).report.id;
+    const account = filterFor(caller, query.account);
+    const offset = Number(placeIn(query.cursor, /^\d{1,9}$/) ?? 0);
+    const found = await listCases(desk.store, { report, group, account, limit: offset + limit + 1 });
+    const page = offsetPage(found.slice(offset), limit, offset);
+    const data = await Promise.all(page.data.map((one) => viewOf(desk.store, one)));
+    return { status: 200, body: { ...page, data } };
+  },
+});
+
+const get = route({
+  method: "get",
+  path: "/v1/reviews/{id}",
+  summary: "One case with its evidence, its notes and what may be done now",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  answer: {
+    status: 200,
+    schema: CaseView.extend({ notes: z.array(z.object({ at: EpochMs, by: z.string(), text: z.string() })) }),
+    what: "The case; its ETag is what a decision sends as If-Match",
+  },
+  async handle({ caller, params }, desk) {
+    const found = await ownCase(desk.store, caller, params.id);
+    const body = { ...(await viewOf(desk.store, found)), notes: await readNotes(desk.store, found.id) };
+    return { status: 200, headers: { ETag: tagOf(found) }, body };
+  },
+});
+
+const note = route({
+  method: "post",
+  path: "/v1/reviews/{id}/notes",
+  summary: "Leave a note for the next person",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  body: {
+    schema: z.strictObject({ text: z.string().trim().min(1).max(2_000), by: decision.by }),
+    example: { text: "asked the prompt's author" },
+  },
+  answer: { status: 201, schema: z.object({ by: z.string(), text: z.string() }), what: "It is there" },
+  async handle({ caller, params, body }, desk) {
+    const found = await ownCase(desk.store, caller, params.id);
+    const left = { by: decidedBy(caller, body.by), text: body.text };
+    if ((await addNote(desk.store, found.id, left)) === "full")
+      throw new Problem("not_allowed", "The case has as many notes as it may.");
+    return { status: 201, body: left };
+  },
+});
+
+const resume = route({
+  method: "post",
+  path: "/v1/reviews/{id}/resume",
+  summary: "Ask the failed call again, with the prompt that failed or with today's",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  query: dryRun,
+  ifMatch: true,
+  body: {
+    schema: z.strictObject({ ...decision, prompt: z.enum(PROMPTS).default("stored") }),
+    example: { why: "the provider had an outage", prompt: "stored" },
+  },
+  answer: { status: 200, schema: z.union([Ruled, Preview]), what: "The decision, or its dry run" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    if (asked.query.dry_run === "true") return { status: 200, body: await previewResume(desk, found.id) };
+    return { status: 200, body: await resumeCase(desk, found.id, rulingOf(asked, found), asked.body.prompt) };
+  },
+});
+
+const revalidate = route({
+  method: "post",
+  path: "/v1/reviews/{id}/revalidate",
+  summary: "Judge the stored answer by today's parser, at no cost",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  query: dryRun,
+  ifMatch: true,
+  body: { schema: Decision, example: { why: "the parser is mended" } },
+  answer: { status: 200, schema: z.union([Ruled, Preview]), what: "The decision, or its dry run" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    if (asked.query.dry_run === "true")
+      return { status: 200, body: await previewRevalidation(desk, found.id) };
+    return { status: 200, body: await revalidateCase(desk, found.id, rulingOf(asked, found)) };
+  },
+});
+
+const accept = route({
+  method: "post",
+  path: "/v1/reviews/{id}/accept",
+  summary: "Put a person's text in place of the failed section",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  ifMatch: true,
+  body: {
+    schema: z.strictObject({ ...decision, output: z.unknown() }),
+    example: { why: "written by hand", output: "The text of the section." },
+    maxBytes: EDITED_BYTES,
+  },
+  answer: { status: 200, schema: Ruled, what: "It is taken; the delivered report says that it was edited" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    return {
+      status: 200,
+      body: await acceptEdited(desk, found.id, asked.body.output, rulingOf(asked, found)),
+    };
+  },
+});
+
+const skip = route({
+  method: "post",
+  path: "/v1/reviews/{id}/skip",
+  summary: "Go on without the section",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  ifMatch: true,
+  body: { schema: Decision, example: { why: "the customer can do without it" } },
+  answer: { status: 200, schema: Ruled, what: "It is skipped, and what cannot do without it" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    return { status: 200, body: await skipSection(desk, found.id, rulingOf(asked, found)) };
+  },
+});
+
+const partial = route({
+  method: "post",
+  path: "/v1/reviews/{id}/deliver-partial",
+  summary: "Deliver what is written of the report, and charge for that",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  ifMatch: true,
+  body: { schema: Decision, example: { why: "agreed with the customer" } },
+  answer: { status: 200, schema: Ruled, what: "It is being put together" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    const { version: _seen, ...ruling } = stillAsSeen(rulingOf(asked, found), found);
+    return { status: 200, body: await deliverPartial(desk, found.report, ruling) };
+  },
+});
+
+const reject = route({
+  method: "post",
+  path: "/v1/reviews/{id}/reject",
+  summary: "Give the report up; its credits go back",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  ifMatch: true,
+  body: { schema: Decision, example: { why: "nothing can be done about it" } },
+  answer: { status: 200, schema: Ended, what: "It has ended" },
+  async handle(asked, desk) {
+    const found = await ownCase(desk.store, asked.caller, asked.params.id);
+    return {
+      status: 200,
+      body: await rejectReport(desk, found.report, stillAsSeen(rulingOf(asked, found), found)),
+    };
+  },
+});
+
+function rulingOf(asked: Asked<unknown, unknown, z.output<typeof Decision>>, found: ReviewCase): Ruling {
+  const { caller, body, ifMatch, idempotencyKey } = asked;
+  return {
+    by: decidedBy(caller, body.by),
+    why: body.why,
+    version: versionIn(ifMatch),
+    operation: idempotencyKey === null ? undefined : `${found.id}/${idempotencyKey}`,
+  };
+}
+
+/** For decisions about the whole report, which know no version of a case; the report's own status is checked again. */
+function stillAsSeen(ruling: Ruling, found: ReviewCase): Ruling {
+  if (ruling.version !== undefined && ruling.version !== found.version)
+    throw new Problem(
+      "precondition_failed",
+      "The case has changed since you looked at it. Look at it again.",
+    );
+  return ruling;
+}
+
+async function viewOf(store: Store, found: ReviewCase) {
+  const stored = found.state.status === "open" ? await readReport(store, found.report) : null;
+  return { ...found, actions: stored === null ? [] : actionsFor(found, stored.report.status) };
+}
+
+export const reviewRoutes: readonly Route[] = [
+  list,
+  get,
+  note,
+  resume,
+  revalidate,
+  accept,
+  skip,
+  partial,
+  reject,
+];

@@ -1,0 +1,107 @@
+/**
+ * Erasing: what a buyer sent and what was written for them goes at once, wherever the store has it. Ledger rows, holds
+ * and a tombstone stay, since they are the books and hold no text.
+ *
+ * An answer that is still on its way when its report is erased finds no report, and is dropped by the script that would
+ * have recorded it; so is one that a worker had spooled to a file.
+ */
+import type { ReportId } from "../domain/ids.ts";
+import { isFinished } from "../domain/report.ts";
+import { endReport } from "./end-report.ts";
+import type { Store } from "./redis.ts";
+import { readReport } from "./reports.ts";
+import { removeAtOnce } from "./retention.ts";
+
+export type Erased =
+  | { outcome: "erased" }
+  /** Nothing but its tombstone was there. */
+  | { outcome: "erased_before" }
+  | { outcome: "unknown" };
+
+/** A report that is not over is cancelled first, and its credits go back. */
+export async function eraseReport(store: Store, id: ReportId, by: string): Promise<Erased> {
+  const erased = await eraseOne(store, id, by);
+  // Also after an interrupted erasing, of which nothing but such remains may be left.
+  await removeRemains(store, new Set([id]));
+  return erased;
+}
+
+/** Every report of an account; balance and ledger stay. Answers what it erased. */
+export async function eraseAccount(store: Store, account: string, by: string): Promise<ReportId[]> {
+  const { redis, keys } = store;
+  const erased: ReportId[] = [];
+  for (;;) {
+    // Each one erased leaves the index, so the next page is always the first.
+    const ids = (await redis.zrevrange(keys.indexAccount(account), 0, 99)) as ReportId[];
+    if (ids.length === 0) break;
+    for (const id of ids) {
+      const { outcome } = await eraseOne(store, id, by);
+      if (outcome === "erased") erased.push(id);
+      else await redis.zrem(keys.indexAccount(account), id);
+    }
+  }
+  await removeRemains(store, new Set(erased));
+  return erased;
+}
+
+async function eraseOne(store: Store, id: ReportId, by: string): Promise<Erased> {
+  const { redis, keys } = store;
+  let stored = await readReport(store, id);
+  // It may move between the reading and the ending; each turn finds it further on.
+  while (stored !== null && !isFinished(stored.report.status)) {
+    const because = "it is erased";
+    await endReport(store, stored.report, { status: "cancelled", because, by, action: "cancel" });
+    stored = await readReport(store, id);
+  }
+  if (stored === null)
+    return { outcome: (await redis.exists(keys.tombstone(id))) === 1 ? "erased_before" : "unknown" };
+  const { account, sourceHash } = stored.report;
+  const earlier = ((await redis.hget(keys.report(id), "earlierSources")) ?? "").split(" ");
+  const shared = await sourcesOfOthers(store, account, id, new Set([...earlier, sourceHash]));
+  const orphaned = earlier.filter((hash) => hash !== "" && hash !== sourceHash && !shared.has(hash));
+  if (orphaned.length > 0) await redis.unlink(...orphaned.map((hash) => keys.source(account, hash)));
+  await removeAtOnce(store, stored, shared.has(sourceHash));
+  // The newest order of the same data is another's: the snapshot is not ours to keep for it unless it reads it.
+  if (!shared.has(sourceHash)) await redis.unlink(keys.source(account, sourceHash));
+  return { outcome: "erased" };
+}
+
+const PAGE = 500;
+
+/** Those of the snapshots that other reports of the account are written from. */
+async function sourcesOfOthers(
+  store: Store,
+  account: string,
+  id: ReportId,
+  wanted: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const { redis, keys } = store;
+  const found = new Set<string>();
+  for (let start = 0; ; start += PAGE) {
+    const index = keys.indexAccount(account);
+    const ids = (await redis.zrange(index, String(start), String(start + PAGE - 1))) as ReportId[];
+    if (ids.length === 0) return found;
+    const pipeline = redis.pipeline();
+    for (const other of ids) pipeline.hget(keys.report(other), "sourceHash");
+    for (const [nth, [, hash]] of ((await pipeline.exec()) ?? []).entries())
+      if (ids[nth] !== id && typeof hash === "string" && wanted.has(hash)) found.add(hash);
+  }
+}
+
+/**
+ * Sections of a plan that was replaced, notes of reviewers: what hangs under a report's keys without being named by its
+ * record. Erasing is rare and may cost a walk over all keys; nothing is blocked meanwhile.
+ */
+async function removeRemains(store: Store, ids: ReadonlySet<string>): Promise<void> {
+  if (ids.size === 0) return;
+  const { redis, keys } = store;
+  for (const prefix of [keys.reportPrefix, keys.case("")]) {
+    for await (const batch of redis.scanStream({ match: `${prefix}*`, count: 1_000 })) {
+      const left = (batch as string[]).filter((key) => {
+        const [id = ""] = /rp-[0-9a-z]{25}/.exec(key.slice(prefix.length)) ?? [];
+        return ids.has(id);
+      });
+      if (left.length > 0) await redis.unlink(...left);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** The HTTP API beside a test fleet, and a caller that keeps what it was answered. */
+import { loadConfig } from "../../src/config.ts";
+import type { Scope } from "../../src/domain/api-key.ts";
+import { startApi, type ApiRole } from "../../src/api/start-api.ts";
+import type { ServedApi } from "../../src/api/serve-api.ts";
+import { createApiKey } from "../../src/store/api-keys.ts";
+import type { Store } from "../../src/store/redis.ts";
+import type { TestFleet } from "../../src/testing.ts";
+import { testRedisUrl } from "./redis.ts";
+
+export interface TestApi extends ServedApi {
+  /** What was reported as unexpected. */
+  errors: unknown[];
+}
+
+export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}): Promise<TestApi> {
+  const errors: unknown[] = [];
+  const { types, accountLimits } = fleet.fleet.workshop;
+  const served = await startApi({
+    redisUrl: testRedisUrl(),
+    fleet: fleet.store.fleet,
+    types,
+    models: null,
+    accountLimits,
+    spoolDir: null,
+    durations: loadConfig({}).durations,
+    listen: { host: "127.0.0.1", port: 0, requestsPerMinute: 1_000_000 },
+    health: { unreadyBecause: () => null },
+    onError: (error) => errors.push(error),
+    ...more,
+  });
+  return { ...served, errors };
+}
+
+export async function aKey(
+  store: Store,
+  account: string | null,
+  ...scopes: Scope[]
+): Promise<{ id: string; text: string }> {
+  const created = await createApiKey(store, {
+    name: "a test",
+    account,
+    scopes,
+    expiresAt: null,
+    by: "a test",
+  });
+  return { id: created.key.id, text: created.text };
+}
+
+export interface Answered {
+  status: number;
+  headers: Headers;
+  text: string;
+  // oxlint-disable-next-line typescript/no-explicit-any -- a test reads whatever was answered
+  json: any;
+}
+
+export async function call(
+  api: { url: string },
+  key: { text: string } | null,
+  method: string,
+  path: string,
+  more: { body?: unknown; raw?: string | Buffer; headers?: Record<string, string> } = {},
+): Promise<Answered> {
+  const body = more.raw ?? (more.body === undefined ? undefined : JSON.stringify(more.body));
+  const response = await fetch(`${api.url}${path}`, {
+    method,
+    headers: {
+      ...(key === null ? {} : { Authorization: `Bearer ${key.text}` }),
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...more.headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await response.text();
+  let json: unknown = null;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // Not everything is JSON.
+  }
+  return { status: response.status, headers: response.headers, text, json };
+}
