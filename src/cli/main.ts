@@ -25,6 +25,7 @@ import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { typesCommand } from "./commands/types.ts";
 import { watchCommand } from "./commands/watch.ts";
+import { webhooksCommand } from "./commands/webhooks.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
@@ -48,6 +49,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   creditsCommand,
   spendCommand,
   routesCommand,
+  webhooksCommand,
   stopSpendingCommand,
   startSpendingCommand,
   classifyCommand,

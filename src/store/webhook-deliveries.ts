@@ -307,8 +307,17 @@ export async function listDeliveries(
     redis.zrevrange(keys.webhookPending(endpoint), 0, limit - 1),
     redis.zrevrange(keys.webhookSettled(endpoint), 0, limit - 1),
   ]);
-  const pipeline = redis.pipeline();
-  for (const id of [...pending, ...settled].slice(0, limit)) pipeline.hgetall(keys.webhookDelivery(id));
+  return readDeliveries(store, [...pending, ...settled].slice(0, limit));
+}
+
+/** All that are kept, in the order they came to their end. */
+export async function listSettled(store: Store, endpoint: string): Promise<WebhookDelivery[]> {
+  return readDeliveries(store, await store.redis.zrange(store.keys.webhookSettled(endpoint), "0", "-1"));
+}
+
+async function readDeliveries(store: Store, ids: readonly string[]): Promise<WebhookDelivery[]> {
+  const pipeline = store.redis.pipeline();
+  for (const id of ids) pipeline.hgetall(store.keys.webhookDelivery(id));
   const deliveries: WebhookDelivery[] = [];
   for (const [error, fields] of (await pipeline.exec()) ?? []) {
     if (error) throw error;

@@ -6,10 +6,17 @@ import {
   isWebhookType,
   OPERATOR_WEBHOOKS,
   WEBHOOK_TYPES,
+  type WebhookEndpoint,
   type WebhookType,
 } from "../domain/webhook.ts";
 import type { Store } from "../store/redis.ts";
-import { addWebhook, callbackEndpoint, callbackEndpointId, rotateWebhook } from "../store/webhooks.ts";
+import {
+  addWebhook,
+  callbackEndpoint,
+  callbackEndpointId,
+  readWebhook,
+  rotateWebhook,
+} from "../store/webhooks.ts";
 import { checkEndpointUrl } from "./endpoint-url.ts";
 import { newSecret } from "./sign.ts";
 
@@ -61,10 +68,16 @@ export async function renewSecret(store: Store, endpoint: string, overlapMs: num
     const made = await callbackEndpoint(store, endpoint.slice(callback.length), secret);
     if (made.secrets[0] === secret) return secret;
   }
-  if ((await rotateWebhook(store, endpoint, secret, overlapMs)) === "unknown")
-    throw new FleetError(
-      "not_found",
-      `There is no webhook endpoint ${endpoint}. \`report-fleet webhooks ls\` lists them.`,
-    );
+  await requireWebhook(store, endpoint);
+  await rotateWebhook(store, endpoint, secret, overlapMs);
   return secret;
+}
+
+export async function requireWebhook(store: Store, endpoint: string): Promise<WebhookEndpoint> {
+  const known = await readWebhook(store, endpoint);
+  if (known !== null) return known;
+  throw new FleetError(
+    "not_found",
+    `There is no webhook endpoint ${endpoint}. \`report-fleet webhooks ls\` lists them.`,
+  );
 }
