@@ -106,7 +106,7 @@ test("a report parked for a reason of its own has a case of its own, closed by w
 });
 
 test("resume asks the failed call once more, and everything else is read from its checkpoint", async () => {
-  const fleet = await aFleet([EMPTY_FIRST]);
+  const fleet = await aFleet([{ match: { contains: "topic/first" }, fault: { kind: "truncated" } }]);
   const { id, found } = await aParkedTopic(fleet);
   const before = billedByMark(fleet.ledger());
   fleet.provider.setFaults?.([]);
@@ -121,6 +121,9 @@ test("resume asks the failed call once more, and everything else is read from it
   const billed = billedByMark(fleet.ledger());
   expect(billed["topic/first/write"]).toBe((before["topic/first/write"] ?? 0) + 1);
   expect(billed["topic/second/write"]).toBe(1);
+  // The question itself, not one that shows the model what was wrong with an answer nobody wants any more.
+  const asked = fleet.ledger().filter(({ marker }) => marker === "topic/first/write");
+  expect(asked.at(-1)?.promptHash).toBe(asked[0]?.promptHash);
   expect(await fleet.balance("acme")).toMatchObject({ held: 0, committed: 5 });
   expect((await fleet.spend(id)).total).toBe(billedMicros(fleet.ledger()));
   expect(await readAudit(fleet.store, 10, id)).toMatchObject([
@@ -276,7 +279,8 @@ test("corrected data pays only for the questions it changes", async () => {
   await expect(correctSource(desk(fleet), id, { one: "sea" }, BY)).rejects.toMatchObject({
     code: "invalid_source",
   });
-  await correctSource(desk(fleet), id, { one: "sea", two: "land" }, BY);
+  const corrected = await correctSource(desk(fleet), id, { one: "sea", two: "land" }, BY);
+  expect(corrected.kept).toEqual(["one"]);
   await fleet.delivered(id);
   expect(billedByMark(fleet.ledger())).toEqual({ "pair/one/sea": 1, "pair/two/land": 1 });
   expect(await fleet.balance("acme")).toMatchObject({ held: 0, committed: 5 });
@@ -364,8 +368,8 @@ test("when the next run starts, an active and a waiting job of the old one end w
     }),
   });
   const provider = await aProvider([
-    { match: { contains: "[[three/slow]]" }, fault: { kind: "slow_drip", everyMs: 40, chunks: 30 } },
-    { match: { contains: "[[three/delayed]]", first: 1 }, fault: { kind: "rate_limit", seconds: 2 } },
+    { match: { contains: "[[three/slow]]" }, fault: { kind: "slow_drip", everyMs: 50, chunks: 50 } },
+    { match: { contains: "[[three/delayed]]", first: 1 }, fault: { kind: "rate_limit", seconds: 1 } },
     { match: { contains: "[[three/parked]]" }, fault: { kind: "context_length" } },
   ]);
   const fleet = await aFleet([], { types: [type], provider });
@@ -375,6 +379,7 @@ test("when the next run starts, an active and a waiting job of the old one end w
     async () =>
       (await statusOf("active")) === "running" &&
       (await statusOf("parked")) === "needs_review" &&
+      (await statusOf("delayed")) === "waiting_for_retry" &&
       (await fleet.read(id)).inFlightMicros > 0,
     () => "the sections are not where the story begins",
   );
