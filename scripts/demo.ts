@@ -35,6 +35,7 @@ import { grantCredits, readBalance } from "../src/store/credits.ts";
 import { connectForCommand, openStore, type Store } from "../src/store/redis.ts";
 import { listReports, type StoredReport } from "../src/store/reports.ts";
 import { carryOnOperations } from "../src/desk/group-operation.ts";
+import { startIntake } from "../src/producer/intake.ts";
 import { dispatchWebhooks } from "../src/webhooks/dispatch-webhooks.ts";
 import { webhookSender } from "../src/webhooks/webhook-sender.ts";
 import { startFleet, type Fleet } from "../src/workers/fleet.ts";
@@ -165,6 +166,7 @@ async function withProvider(
 
     const fleet = await startFleet({
       chores: [carryOnOperations, dispatchWebhooks],
+      companions: [startIntake],
       sendWebhook: webhookSender(config),
       redisUrl,
       fleet: fleetName,
@@ -173,6 +175,7 @@ async function withProvider(
       types: registryOf(plan.types),
       models,
       durations: config.durations,
+      accountLimits: config.accountLimits,
     });
     try {
       return await runSamples(fleet, { config, options, redisUrl, fleetName, samples: plan.samples });

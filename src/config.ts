@@ -27,6 +27,9 @@ const DURATIONS = {
   wakeAfterMs: 1 * MINUTE_MS,
   /** How long a job waits before it asks again for what it cannot have now. */
   askAgainMs: 5 * SECOND_MS,
+  /** An order of the intake stream whose reader has not answered for so long is somebody else's, and how long its answer can be read. */
+  intakeClaimMs: 5 * SECOND_MS,
+  intakeAnswerMs: 7 * DAY_MS,
   /** How long calls in flight may take to answer once a process is told to end. */
   graceMs: 25 * SECOND_MS,
   /** BullMQ: how long a worker owns a job without renewing, and how often lost owners are looked for. */

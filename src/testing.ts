@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { loadConfig, type Durations } from "./config.ts";
 import type { FleetEvent } from "./domain/events.ts";
 import { totalSpend, type Spend } from "./domain/failure.ts";
+import { NO_ACCOUNT_LIMITS, type AccountLimits } from "./domain/fairness.ts";
 import type { ReportId } from "./domain/ids.ts";
 import type { Report, ReportStatus, Section } from "./domain/report.ts";
 import { NO_CAPS, NO_LIMITS, type RouteLimits, type SpendCaps } from "./domain/route.ts";
@@ -21,6 +22,7 @@ import {
 import type { ReportType } from "./report-types/define-report.ts";
 import { lintRegistry } from "./report-types/lint.ts";
 import { registryOf } from "./report-types/registry.ts";
+import { startIntake } from "./producer/intake.ts";
 import { submitReport, type ReportRequest } from "./producer/submit-report.ts";
 import { carryOnOperations } from "./desk/group-operation.ts";
 import { grantCredits, readBalance } from "./store/credits.ts";
@@ -47,6 +49,7 @@ export interface TestFleetSettings {
   /** Limits of the simulated route, and daily caps. */
   limits?: Partial<RouteLimits>;
   caps?: Partial<SpendCaps>;
+  accountLimits?: Partial<AccountLimits>;
   /** Several routes for every call, in order; what is left out is the simulated route's. */
   routes?: readonly Partial<RouteConfig>[];
   /** Shrinks the waits between attempts of a webhook, which may go to this machine. */
@@ -186,6 +189,7 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
   lintRegistry(types, models);
   const fleet = await startFleet({
     chores: [carryOnOperations, dispatchWebhooks],
+    companions: [startIntake],
     sendWebhook: webhookSender({
       durations,
       timeScale: settings.webhookTimeScale ?? 1,
@@ -199,6 +203,7 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
     models,
     durations,
     caps: { ...NO_CAPS, ...settings.caps },
+    accountLimits: { ...NO_ACCOUNT_LIMITS, ...settings.accountLimits },
     spoolDir: settings.spoolDir ?? null,
   });
   return new TestFleet(fleet, provider, settings.provider === undefined);

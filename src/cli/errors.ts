@@ -21,6 +21,7 @@ const EXIT_OF = {
   timed_out: EXIT.waitTimeout,
   not_allowed: EXIT.conflict,
   stale_version: EXIT.conflict,
+  too_many_reports: EXIT.tooManyReports,
   invalid_type: EXIT.error,
   prepare_failed: EXIT.error,
   invalid_plan: EXIT.error,

@@ -11,6 +11,7 @@ export const EXIT = {
   notDelivered: 11,
   insufficientCredits: 12,
   typeDisabled: 13,
+  tooManyReports: 14,
   /** As `timeout` of the coreutils. */
   waitTimeout: 124,
   /** 128 + SIGINT, as shells do. */

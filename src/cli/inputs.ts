@@ -1,6 +1,8 @@
 /** What a person hands to a command: `@file`, `-` for stdin, or the JSON itself; and files with one order a line. */
 import { readFileSync } from "node:fs";
+import type { Priority } from "../domain/fairness.ts";
 import { FleetError, type FieldProblem } from "../domain/fleet-error.ts";
+import type { EpochMs } from "../domain/ids.ts";
 
 /** The hard limit on a source is 4 MiB of canonical JSON; white space and a batch's other lines come on top. */
 const LARGEST_INPUT_BYTES = 64 * 1_048_576;
@@ -19,6 +21,8 @@ export interface BatchLine {
   idempotencyKey: string | undefined;
   /** Order it though an equal order is open. */
   again?: boolean;
+  priority?: Priority | undefined;
+  deliverBy?: EpochMs | undefined;
 }
 
 /**

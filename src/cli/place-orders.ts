@@ -68,13 +68,15 @@ export async function placeOrders(
       const order = lines[at];
       if (order === undefined) return;
       try {
-        const { source, idempotencyKey, again } = order;
+        const { source, idempotencyKey, again, priority, deliverBy } = order;
         submitted[at] = await submitReport(counter, {
           account: accountName,
           type,
           source,
           idempotencyKey,
           again,
+          priority,
+          deliverBy,
         });
       } catch (error) {
         if (!isBatch || !isFleetError(error)) throw error;

@@ -8,7 +8,7 @@ import type { LedgerVerb } from "./credits.ts";
 import type { RepairRung } from "./failure.ts";
 import type { FailureSummary, ReportStatus, SectionStatus } from "./report.ts";
 import type { Action } from "./review.ts";
-import type { MicroUsd, ReportId } from "./ids.ts";
+import type { EpochMs, MicroUsd, ReportId } from "./ids.ts";
 
 interface OfReport {
   report: ReportId;
@@ -30,6 +30,14 @@ export type FleetEvent =
       spentMicros?: MicroUsd;
     } & OfReport)
   | ({ event: "report.planned"; sections: number } & OfReport)
+  | { event: "intake.rejected"; entry: string; code: string }
+  /** It will be later than it is wanted; told once. `expectedAt` is null where nothing tells when. */
+  | ({
+      event: "report.deadline_missed";
+      type: string;
+      deliverBy: EpochMs;
+      expectedAt: EpochMs | null;
+    } & OfReport)
   | ({ event: "run.started"; run: number; round: number; sections: readonly string[] } & OfReport)
   | ({
       event: "section.status";
@@ -39,7 +47,13 @@ export type FleetEvent =
       failure?: FailureSummary;
       retryInMs?: number;
     } & OfSection)
-  | ({ event: "call.begun"; take: number; route: string; estimateMicros: MicroUsd; rung?: RepairRung } & OfCall)
+  | ({
+      event: "call.begun";
+      take: number;
+      route: string;
+      estimateMicros: MicroUsd;
+      rung?: RepairRung;
+    } & OfCall)
   | ({
       event: "call.answered";
       take: number;
@@ -89,9 +103,9 @@ export type FleetEvent =
       votes: number;
       burntMicros: MicroUsd;
     }
+  | { event: "api_key.created"; key: string; scopes: readonly string[]; by: string }
+  | { event: "api_key.revoked"; key: string; by: string }
   | ({ event: "retention"; removed: "texts" | "report" } & OfReport)
   | ({ event: "repaired"; what: string; because: string } & OfReport);
 
 export type FleetEventName = FleetEvent["event"];
-  | { event: "api_key.created"; key: string; scopes: readonly string[]; by: string }
-  | { event: "api_key.revoked"; key: string; by: string }

@@ -25,6 +25,8 @@ export const FLEET_ERROR_CODES = [
   "not_allowed",
   /** It changed since it was read. */
   "stale_version",
+  /** The account has as many reports waiting as it may; later ones are welcome. */
+  "too_many_reports",
 ] as const;
 export type FleetErrorCode = (typeof FLEET_ERROR_CODES)[number];
 

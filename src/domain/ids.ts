@@ -15,10 +15,10 @@ export type EpochMs = number;
 export type MicroUsd = number;
 
 /** Names a team chooses (report type, section, call, step): lower case, digits and dashes, at most 40 characters. */
-const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
 /** An account is the caller's word for who pays; it is kept out of job data and metrics. */
-const ACCOUNT = /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$/;
+export const ACCOUNT = /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$/;
 
 const REPORT_ID = /^rp-[0-9a-z]{25}$/;
 

@@ -17,6 +17,7 @@
  * A status carries what is true only then, so a completed report without an artefact does not type-check.
  */
 import type { HoldStatus } from "./credits.ts";
+import type { Priority } from "./fairness.ts";
 import type { Attempts, Failure, Spend } from "./failure.ts";
 import type { EpochMs, ReportId } from "./ids.ts";
 
@@ -122,6 +123,15 @@ export type Report = {
   charged: number;
   /** The spend budget; a call that would exceed it does not begin. */
   budgetMicros: number;
+  priority: Priority;
+  /** Where it stands in the queues, low numbers first. */
+  turn: number;
+  /** Wanted by then; null where nobody said. */
+  deliverBy: EpochMs | null;
+  /** Since when it is known to be later than that; null while it is not. */
+  deadlineMissedAt: EpochMs | null;
+  /** The caller's own words, returned and never read. */
+  tags: Readonly<Record<string, string>>;
   spend: Spend;
   /** Counts BullMQ flows of this report from 1; resume after review starts the next. */
   run: number;

@@ -4,11 +4,18 @@
  * The money is always said beside the reason, and nothing is called failed while money is still held for it. The same
  * words are shown by the CLI, the API and the console, so they are made here, once.
  */
-import type { FailureSummary, Report, ReportState, Section, SectionState } from "./report.ts";
+import {
+  isFinished,
+  type FailureSummary,
+  type Report,
+  type ReportState,
+  type Section,
+  type SectionState,
+} from "./report.ts";
 import { formatWait, type EpochMs } from "./ids.ts";
 
 /** What the sentence is made of; a stored report and its sections have more. */
-export type SentenceReport = Money & ReportState;
+export type SentenceReport = Money & Partial<Pick<Report, "deadlineMissedAt">> & ReportState;
 /** Without `charged`, a committed hold was charged in full. */
 type Money = Pick<Report, "credits" | "hold"> & Partial<Pick<Report, "charged">>;
 export type SentenceSection = SectionState;
@@ -18,7 +25,9 @@ export function statusSentence(
   sections: readonly SentenceSection[],
   now: EpochMs,
 ): string {
-  return `${progressOf(report, sections, now)} ${moneyOf(report)}`;
+  const late = typeof report.deadlineMissedAt === "number" && !isFinished(report.status);
+  const progress = progressOf(report, sections, now);
+  return `${progress} ${late ? "It will be later than you asked for. " : ""}${moneyOf(report)}`;
 }
 
 function progressOf(report: SentenceReport, sections: readonly SentenceSection[], now: EpochMs): string {

@@ -21,6 +21,8 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "section.went_without":
     case "breaker":
     case "repaired":
+    case "report.deadline_missed":
+    case "intake.rejected":
     case "credit_review.opened":
     case "route.closed":
     case "spending.stopped":
@@ -39,10 +41,10 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "credit_review.closed":
     case "route.opened":
     case "spending.started":
-    case "retention":
-    case "review.resolved":
     case "api_key.created":
     case "api_key.revoked":
+    case "retention":
+    case "review.resolved":
       return "info";
   }
 }

@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { openingReason, type Opening } from "../domain/breaker.ts";
 import { FleetError } from "../domain/fleet-error.ts";
-import { ACCOUNT_RULE, isAccount, reportIdFrom, type ReportId } from "../domain/ids.ts";
+import type { AccountLimits, Priority } from "../domain/fairness.ts";
+import { ACCOUNT_RULE, isAccount, reportIdFrom, type EpochMs, type ReportId } from "../domain/ids.ts";
 import type { ReportStatus } from "../domain/report.ts";
 import { breakerSettings } from "../report-types/breaker-settings.ts";
 import type { Registry } from "../report-types/registry.ts";
@@ -22,6 +23,7 @@ export interface Counter {
   queues: Queues;
   types: Registry;
   durations: { wakeAfterMs: number };
+  accountLimits: AccountLimits;
 }
 
 export interface ReportRequest {
@@ -33,6 +35,12 @@ export interface ReportRequest {
   idempotencyKey?: string | undefined;
   /** Order anew though an equal order of the account is still open. */
   again?: boolean | undefined;
+  /** Before or behind the account's other reports; it does not go before everybody else's. */
+  priority?: Priority | undefined;
+  /** Wanted by then; the fleet says so when it will be later. */
+  deliverBy?: EpochMs | undefined;
+  /** The caller's own words, returned with the report. */
+  tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Submitted {
@@ -46,7 +54,9 @@ export interface Submitted {
   openOrder: boolean;
 }
 
-const LONGEST_IDEMPOTENCY_KEY = 200;
+export const LONGEST_IDEMPOTENCY_KEY = 200;
+const MOST_TAGS = 20;
+const LONGEST_TAGS = 2_000;
 
 export async function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
   const { store, queues } = counter;
@@ -58,6 +68,13 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
     throw new FleetError(
       "usage",
       `An idempotency key has 1 to ${LONGEST_IDEMPOTENCY_KEY} characters, this one has ${key.length}.`,
+    );
+  }
+  const tags = request.tags ?? {};
+  if (Object.keys(tags).length > MOST_TAGS || JSON.stringify(tags).length > LONGEST_TAGS) {
+    throw new FleetError(
+      "usage",
+      `A report has at most ${MOST_TAGS} tags and ${LONGEST_TAGS} characters of them as JSON.`,
     );
   }
   const source = checkSource(type, request.source);
@@ -86,6 +103,10 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       idempotencyKey: key,
       again: request.again ?? false,
       whenOpen: breakerSettings(type.breaker).whenOpen,
+      priority: request.priority,
+      deliverBy: request.deliverBy,
+      tags,
+      maxWaiting: counter.accountLimits.maxWaiting,
     },
     counter.durations.wakeAfterMs,
   );
@@ -105,6 +126,17 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       );
     case "type_disabled":
       throw new FleetError("type_disabled", disabledSentence(type.type, admission.opening));
+    case "too_many_reports":
+      throw new FleetError(
+        "too_many_reports",
+        `Account ${request.account} has ${admission.waiting} reports waiting, as many as it may. ` +
+          "Nothing was held; submit again once some of them have begun.",
+      );
+    case "too_late":
+      throw new FleetError(
+        "usage",
+        "The report is wanted by a time that has passed. Name a later one, or none.",
+      );
     case "insufficient_credits":
       throw new FleetError(
         "insufficient_credits",
@@ -118,7 +150,13 @@ async function repeated(store: Store, id: ReportId): Promise<Submitted> {
   const stored = await readReport(store, id);
   if (stored === null)
     throw new FleetError("not_found", `Report ${id} was ordered under this key and has been erased since.`);
-  return { id, status: stored.report.status, credits: stored.report.credits, repeated: true, openOrder: false };
+  return {
+    id,
+    status: stored.report.status,
+    credits: stored.report.credits,
+    repeated: true,
+    openOrder: false,
+  };
 }
 
 /** For whoever ordered: that it is not about their order, what became of the money, and what to do. */

@@ -7,7 +7,8 @@
 import { createHash } from "node:crypto";
 import { DEFAULT_BREAKER, type BreakerSettings, type Opening } from "../domain/breaker.ts";
 import type { FleetEvent } from "../domain/events.ts";
-import type { MicroUsd, ReportId } from "../domain/ids.ts";
+import { DEFAULT_PRIORITY, MOST_COUNTED, WEIGHT_OF, type Priority } from "../domain/fairness.ts";
+import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import { holdIdOf, LEDGER_LUA } from "./credits.ts";
 import { BREAKER_LUA, openingOf } from "./breakers.ts";
 import { pack } from "./packed.ts";
@@ -16,8 +17,10 @@ import { run, startingScript } from "./script.ts";
 
 const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
 -- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds same_order
+--      waiting running deliver_by
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
 --      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
+--      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
 if ARGV[10] ~= '' then
@@ -36,6 +39,9 @@ if same and ARGV[17] ~= 'again' then
     return {'open_order', same}
   end
 end
+local waiting = redis.call('ZCARD', KEYS[16])
+if ARGV[22] ~= '' and waiting >= tonumber(ARGV[22]) then return {'too_many', tostring(waiting)} end
+if ARGV[23] ~= '' and tonumber(ARGV[23]) <= now_ms() then return {'too_late', ARGV[23]} end
 local available = tonumber(redis.call('HGET', KEYS[3], 'available') or '0')
 if available < credits then return {'insufficient', tostring(available)} end
 
@@ -47,7 +53,14 @@ if state == 'open' and ARGV[16] == 'refuse' then
 end
 redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4], 'status', 'pending',
   'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
-  'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now)
+  'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now,
+  'priority', ARGV[19], 'turn', math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
+if ARGV[24] ~= '{}' then redis.call('HSET', KEYS[1], 'tags', ARGV[24]) end
+redis.call('ZADD', KEYS[16], now, id)
+if ARGV[23] ~= '' then
+  redis.call('HSET', KEYS[1], 'deliverBy', ARGV[23])
+  redis.call('ZADD', KEYS[18], now, id)
+end
 redis.call('SET', KEYS[2], ARGV[9], 'NX')
 reserve_hold(KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[14], ARGV[12], id, account, credits, now, tonumber(ARGV[11]))
 if ARGV[10] ~= '' then
@@ -79,6 +92,13 @@ export interface Order {
   again?: boolean | undefined;
   /** What becomes of it where the type is stopped; refused unless the type says otherwise. */
   whenOpen?: BreakerSettings["whenOpen"];
+  priority?: Priority | undefined;
+  /** Wanted by then; the fleet says so when it will be later. */
+  deliverBy?: EpochMs | null | undefined;
+  /** The caller's own words, returned with the report and never read. */
+  tags?: Readonly<Record<string, string>> | undefined;
+  /** How many reports of the account may wait; null is no limit. */
+  maxWaiting?: number | null;
 }
 
 export type Admission =
@@ -90,6 +110,10 @@ export type Admission =
   /** The same key came before with another order. */
   | { outcome: "conflict"; report: ReportId }
   | { outcome: "insufficient_credits"; available: number }
+  /** As many reports of the account wait as may. */
+  | { outcome: "too_many_reports"; waiting: number }
+  /** It is wanted by a time that has passed. */
+  | { outcome: "too_late" }
   /** The type is stopped, and orders for it are not held. */
   | { outcome: "type_disabled"; opening: Opening };
 
@@ -126,6 +150,9 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       keys.indexType(type),
       keys.openHolds,
       keys.sameOrder(account, type, order.source.hash),
+      keys.waiting(account),
+      keys.running(account),
+      keys.deliverBy,
     ],
     [
       id,
@@ -146,6 +173,12 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       order.whenOpen ?? DEFAULT_BREAKER.whenOpen,
       order.again === true ? "again" : "",
       keys.reportPrefix,
+      order.priority ?? DEFAULT_PRIORITY,
+      WEIGHT_OF[order.priority ?? DEFAULT_PRIORITY],
+      MOST_COUNTED,
+      order.maxWaiting ?? "",
+      order.deliverBy ?? "",
+      JSON.stringify(order.tags ?? {}),
     ],
   );
   switch (word) {
@@ -162,6 +195,10 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       if (opening === null) throw new Error(`The breaker of ${type} is open but does not say why.`);
       return { outcome: "type_disabled", opening };
     }
+    case "too_many":
+      return { outcome: "too_many_reports", waiting: Number(detail) };
+    case "too_late":
+      return { outcome: "too_late" };
     case "insufficient":
       return { outcome: "insufficient_credits", available: Number(detail) };
     default:

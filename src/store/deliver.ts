@@ -11,10 +11,11 @@ import { BOOKS_LUA } from "./books.ts";
 import { caseNames, CLOSE_CASES_LUA } from "./cases.ts";
 import { LEDGER_LUA } from "./credits.ts";
 import { pack, unpack } from "./packed.ts";
+import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
-const DELIVER = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}
+const DELIVER = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${PLACES_LUA}
 -- KEYS report artefact account ledger hold wakeups open_holds events fleet_events ended
 -- ARGV id run hold_id artefact_hash delivery worth(credits in all; '' = everything) by why status_event case_names sections...
 local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'committed', 'delivery')
@@ -38,6 +39,7 @@ redis.call('HDEL', KEYS[1], 'failure')
 redis.call('HINCRBY', KEYS[1], 'committed', plus(commit))
 end_hold(KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9], ARGV[3], ARGV[1], commit, true, now, ARGV[7], ARGV[8])
 redis.call('ZREM', KEYS[6], ARGV[1])
+leave_places(KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[10], now, ARGV[1])
 emit(KEYS[8], KEYS[9], ARGV[9])
 close_cases(cjson.decode(ARGV[10]), 'ended', ARGV[7], ARGV[8], '', now)

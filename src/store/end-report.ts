@@ -10,10 +10,11 @@ import type { Report, ReportStatus } from "../domain/report.ts";
 import { BOOKS_LUA } from "./books.ts";
 import { AUDIT_LUA, caseNames, CLOSE_CASES_LUA } from "./cases.ts";
 import { LEDGER_LUA } from "./credits.ts";
+import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
-const END = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}
+const END = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${PLACES_LUA}
 -- KEYS report account ledger hold open_holds wakeups outbox events fleet_events audit ended
 -- ARGV id run hold_id status because by status_event completed_event case_names action
 local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'hold', 'deliveredAt')
@@ -29,6 +30,7 @@ close_books(KEYS[1], nil)
 redis.call('HSET', KEYS[1], 'status', to, 'hold', r[5] and 'committed' or 'reversed', 'because', ARGV[5], 'endedBy', ARGV[6], 'updatedAt', now)
 redis.call('HDEL', KEYS[1], 'failure')
 redis.call('ZREM', KEYS[6], ARGV[1])
+leave_places(KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('ZADD', KEYS[11], now, ARGV[1])
 emit(KEYS[8], KEYS[9], r[5] and ARGV[8] or ARGV[7])

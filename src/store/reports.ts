@@ -4,6 +4,7 @@
  */
 import type { FleetEvent } from "../domain/events.ts";
 import { NO_SPEND } from "../domain/failure.ts";
+import { DEFAULT_PRIORITY, turnOf, type Priority } from "../domain/fairness.ts";
 import type { EpochMs, ReportId } from "../domain/ids.ts";
 import type {
   Delivery,
@@ -20,24 +21,27 @@ import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
 import { OPEN_CASE_LUA, openingArguments } from "./cases.ts";
 import { CREDIT_REVIEW_LUA } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
+import { PLACES_LUA } from "./places.ts";
 import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 import { parseSection, SECTION_FIELDS } from "./sections.ts";
 
 const PLAN = savingScript(`
--- KEYS report events fleet_events   ARGV plan event run
+-- KEYS report events fleet_events deliver_by   ARGV plan event run id
 -- A plan made from a source that was corrected since is nobody's plan.
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then return {'gone', ''} end
 if redis.call('HSETNX', KEYS[1], 'plan', ARGV[1]) == 1 then
+  -- Now it can be foreseen whether it will be late.
+  redis.call('ZADD', KEYS[4], 'XX', now_ms(), ARGV[4])
   emit(KEYS[2], KEYS[3], ARGV[2])
   return {'planned', ARGV[1]}
 end
 return {'planned', redis.call('HGET', KEYS[1], 'plan')}
 `);
 
-const START_ROUND = savingScript(`${BREAKER_LUA}
--- KEYS report wakeups events fleet_events   ARGV run round wake_after_ms id started_event status_event postponed_event
+const START_ROUND = savingScript(`${BREAKER_LUA}${PLACES_LUA}
+-- KEYS report wakeups events fleet_events   ARGV run round wake_after_ms id started_event status_event postponed_event max_running('' = no limit)
 -- A repeat with the round that is already current is the answer to a lost reply, not a second round.
 local status, run, round = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'round'))
 if not status or run ~= ARGV[1] then return 'superseded' end
@@ -53,8 +57,16 @@ if breaker_word(breaker, KEYS[4], now, ARGV[4], nil) == 'open' then
   local told = redis.call('HSETNX', KEYS[1], 'postponed', now) == 0 and status == 'waiting_for_retry'
   redis.call('HSET', KEYS[1], 'status', 'waiting_for_retry', 'updatedAt', now)
   if not told then emit(KEYS[3], KEYS[4], ARGV[7]) end
+  leave_places(KEYS[1], ARGV[4])
   return 'postponed'
 end
+if not place_is_free(KEYS[1], ARGV[4], ARGV[8]) then
+  wait_for_place(KEYS[1], ARGV[4], now)
+  -- The sweeper rings it when a place is free; as above for the day that is missed.
+  redis.call('ZADD', KEYS[2], now + 30 * tonumber(ARGV[3]), ARGV[4])
+  return 'capped'
+end
+take_place(KEYS[1], ARGV[4], now)
 redis.call('ZREM', breaker .. ':waiting', ARGV[4])
 redis.call('HDEL', KEYS[1], 'postponed')
 redis.call('HSET', KEYS[1], 'round', ARGV[2], 'status', 'running', 'updatedAt', now)
@@ -64,7 +76,7 @@ emit(KEYS[3], KEYS[4], ARGV[5])
 return 'started'
 `);
 
-const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}${BREAKER_LUA}
+const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}${BREAKER_LUA}${PLACES_LUA}
 -- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot
 local status, run, decisions = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'decisions'))
 if status == 'needs_review' and run == ARGV[1] then return 'parked' end
@@ -74,6 +86,7 @@ if (decisions or '0') ~= ARGV[5] then return 'moved' end
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now)
 redis.call('ZREM', KEYS[2], ARGV[2])
+leave_places(KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
 emit(KEYS[3], KEYS[4], ARGV[4])
 open_case(ARGV[7], '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
@@ -143,8 +156,8 @@ export async function savePlan(
   const [word, stored] = await run<[string, string]>(
     redis,
     PLAN,
-    [keys.report(id), keys.events(id), keys.fleetEvents],
-    [JSON.stringify(plan), JSON.stringify(event), runNumber],
+    [keys.report(id), keys.events(id), keys.fleetEvents, keys.deliverBy],
+    [JSON.stringify(plan), JSON.stringify(event), runNumber, id],
   );
   return word === "gone" ? null : (JSON.parse(stored) as PlannedSection[]);
 }
@@ -155,7 +168,8 @@ export async function startRound(
   round: number,
   sections: readonly string[],
   wakeAfterMs: number,
-): Promise<"started" | "superseded" | "postponed"> {
+  maxRunning: number | null = null,
+): Promise<"started" | "superseded" | "postponed" | "capped"> {
   const { redis, keys } = store;
   const { id, type, run: runNumber } = report;
   const started: FleetEvent = { event: "run.started", report: id, run: runNumber, round, sections };
@@ -185,6 +199,7 @@ export async function startRound(
       JSON.stringify(started),
       JSON.stringify(status),
       JSON.stringify(postponed),
+      maxRunning ?? "",
     ],
   );
 }
@@ -311,6 +326,11 @@ function parseReport(fields: Record<string, string>): StoredReport {
     holdId: fields["holdId"] ?? "",
     charged: number("committed") - number("refunded"),
     budgetMicros: number("budgetMicros"),
+    priority: (fields["priority"] ?? DEFAULT_PRIORITY) as Priority,
+    turn: fields["turn"] === undefined ? turnOf(1, DEFAULT_PRIORITY) : number("turn"),
+    deliverBy: fields["deliverBy"] === undefined ? null : number("deliverBy"),
+    deadlineMissedAt: fields["deadlineMissedAt"] === undefined ? null : number("deadlineMissedAt"),
+    tags: JSON.parse(fields["tags"] ?? "{}") as Record<string, string>,
     spend: {
       ...NO_SPEND,
       pending: number("spend.pending"),

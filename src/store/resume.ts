@@ -15,12 +15,13 @@ import type { Edited, ReportStatus, SectionStatus } from "../domain/report.ts";
 import type { Action, Decision } from "../domain/review.ts";
 import { AUDIT_LUA, caseNames, CLOSE_CASES_LUA } from "./cases.ts";
 import { pack } from "./packed.ts";
+import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 import { MOVE_LUA } from "./sections.ts";
 
 /** Ends the review of a report: the next run begins, and the outbox sees to it that somebody rings it. */
-const GO_ON_LUA = `
+const GO_ON_LUA = `${PLACES_LUA}
 local function go_on(report_key, id, next_run, names, wakeups, outbox, wake_after_ms, now)
   redis.call('HINCRBY', report_key, 'decisions', 1)
   if next_run then
@@ -28,6 +29,7 @@ local function go_on(report_key, id, next_run, names, wakeups, outbox, wake_afte
     redis.call('HSET', report_key, 'status', 'running', 'round', 0)
     redis.call('HDEL', report_key, 'failure')
     redis.call('ZREM', names.deadlines, id)
+    stand_in_line(report_key, id, now)
   end
   redis.call('HDEL', report_key, 'halted')
   redis.call('HSET', report_key, 'updatedAt', now)
@@ -211,10 +213,10 @@ if not may(ARGV[6], r[1]) then return {'refused', r[1]} end
 local now = now_ms()
 redis.call('SET', KEYS[2], ARGV[11], 'NX')
 redis.call('HSET', KEYS[1], 'sourceHash', ARGV[9], 'sourceBytes', ARGV[10], 'operation', operation, 'decidedBy', by, 'decidedWhy', why)
-if ARGV[12] == '1' then redis.call('HDEL', KEYS[1], 'plan') end
-for i = 8, #KEYS do
 -- Erasing the report erases what was sent before as well.
 redis.call('HSET', KEYS[1], 'earlierSources', (r[6] or '') .. ' ' .. r[5])
+if ARGV[12] == '1' then redis.call('HDEL', KEYS[1], 'plan') end
+for i = 8, #KEYS do
   local s = redis.call('HMGET', KEYS[i], 'status', 'claim', 'transient', 'repair', 'crash', 'history')
   local status = s[1] or 'pending'
   -- Whoever writes it now lets go of it at the next call, because its run is over; until then the new run waits for it.

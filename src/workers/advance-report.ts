@@ -83,8 +83,12 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
               "no_progress",
               `Report ${report.id} made no progress in ${report.round} rounds.`,
             );
-          // Superseded, or postponed: the breaker of its type rings it again.
-          if ((await startRound(store, report, round, move.sections, durations.wakeAfterMs)) !== "started")
+          // Superseded; or postponed or capped: the breaker of its type, or a free place of its account, rings it again.
+          const { maxRunning } = workshop.accountLimits;
+          if (
+            (await startRound(store, report, round, move.sections, durations.wakeAfterMs, maxRunning)) !==
+            "started"
+          )
             return DONE;
           await flow.addSections(
             type.type,
@@ -178,7 +182,12 @@ function termsOf(stored: StoredReport, type: ReportType, sections: readonly Sect
   const keys = completed.map(({ key }) => key);
   if (completed.length === sections.length) return { delivery: "full", sections: keys };
   const written = (one: Section) => !isPlanning(type, one);
-  const commitCredits = partialCredits(type, report.credits, completed.filter(written), sections.filter(written));
+  const commitCredits = partialCredits(
+    type,
+    report.credits,
+    completed.filter(written),
+    sections.filter(written),
+  );
   return {
     delivery: "partial",
     sections: keys,

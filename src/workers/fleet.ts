@@ -54,8 +54,8 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Parents do little and wait for nothing but Redis. */
-const PARENTS_AT_ONCE = 20;
+/** Parents wait for nothing but Redis, so more at once are no faster; and a late report waits for those that have begun. */
+const PARENTS_AT_ONCE = 5;
 /** Webhooks wait for other people's servers, so many may wait at once. */
 const WEBHOOKS_AT_ONCE = 50;
 

@@ -4,9 +4,11 @@ import { decide, type Decision } from "../classifier/decide.ts";
 import type { ErrorFacts, Evidence } from "../domain/evidence.ts";
 import type { Failure, RetryStrategy, Verdict } from "../domain/failure.ts";
 import type { ModelConfig } from "../domain/call.ts";
+import type { AccountLimits } from "../domain/fairness.ts";
 import type { FailureSummary } from "../domain/report.ts";
 import type { SpendCaps } from "../domain/route.ts";
 import type { Llm, Route } from "../llm/port.ts";
+import type { Redis } from "ioredis";
 import type { Registry } from "../report-types/registry.ts";
 import type { Settlement } from "../store/calls.ts";
 import type { AskedQuestion } from "../store/cases.ts";
@@ -41,6 +43,8 @@ export interface WorkerDurations {
   probeLeaseMs: number;
   keepTextsMs: number;
   keepReportsMs: number;
+  intakeClaimMs: number;
+  intakeAnswerMs: number;
   /** How long a job waits before it asks again for what it cannot have now. */
   askAgainMs: number;
 }
@@ -53,6 +57,9 @@ export type SendWebhook = (
   delivery: string,
 ) => Promise<{ outcome: "settled" } | { outcome: "again"; afterMs: number }>;
 
+/** Something that runs beside the parents of the orchestrator role, from a layer above us; stopped before them. */
+export type Companion = (workshop: Workshop, connect: () => Redis) => { stop(): Promise<void> };
+
 /** What every worker function needs; made once per process. */
 export interface Workshop {
   store: Store;
@@ -62,6 +69,7 @@ export interface Workshop {
   /** The routes that may answer a logical model, preferred first. */
   routesOf(model: ModelConfig): readonly Route[];
   caps: SpendCaps;
+  accountLimits: AccountLimits;
   /** Keeps answers that cannot be saved right now. */
   spool: Spool;
   /** This process's own settings are wrong: it hands its work on and takes no more. Says what to check. */

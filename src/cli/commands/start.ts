@@ -33,6 +33,7 @@ export function startCommand({ output }: Terminal): Command {
       const config = loadConfig();
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { startFleet } = await import("../../workers/fleet.ts");
+      const { startIntake } = await import("../../producer/intake.ts");
       const { carryOnOperations } = await import("../../desk/group-operation.ts");
       const { dispatchWebhooks } = await import("../../webhooks/dispatch-webhooks.ts");
       const { webhookSender } = await import("../../webhooks/webhook-sender.ts");
@@ -40,12 +41,12 @@ export function startCommand({ output }: Terminal): Command {
       const { logEvent } = await import("../../observability/log-events.ts");
       const { pino } = await import("pino");
 
-      const redisUrl = requireRedisUrl(config);
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { startApi } = await import("../../api/start-api.ts");
 
-      const models = options.roles.includes("worker") ? configuredModels(config) : null;
+      const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
+      const models = options.roles.includes("worker") ? configuredModels(config) : null;
       const { types, warnings } = await configuredTypes(config, models);
       // Logs are talk: stdout stays free for data.
       const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
@@ -53,6 +54,7 @@ export function startCommand({ output }: Terminal): Command {
 
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
+        companions: [startIntake],
         sendWebhook: webhookSender(config),
         redisUrl,
         fleet: config.fleet,
@@ -62,12 +64,10 @@ export function startCommand({ output }: Terminal): Command {
         models,
         durations: config.durations,
         caps: config.caps,
+        accountLimits: config.accountLimits,
         spoolDir: join(config.dataDir, "spool"),
         onTrouble: (message) => log.warn(message),
       });
-      // One voice per fleet: the events are the same wherever they are read.
-      const following = options.roles.includes("orchestrator")
-        ? followEvents({ redisUrl, fleet: config.fleet, stream: "fleet", from: "$" }, ({ event }) =>
       const api = options.roles.includes("api")
         ? await startApi({
             redisUrl,
@@ -75,6 +75,7 @@ export function startCommand({ output }: Terminal): Command {
             types,
             models,
             accountLimits: config.accountLimits,
+            allowPrivateWebhooks: config.allowPrivateWebhooks,
             spoolDir: join(config.dataDir, "spool"),
             durations: config.durations,
             listen: config.api,
@@ -87,6 +88,9 @@ export function startCommand({ output }: Terminal): Command {
           })
         : null;
       if (api !== null) log.info({ url: api.url }, "the HTTP API listens");
+      // One voice per fleet: the events are the same wherever they are read.
+      const following = options.roles.includes("orchestrator")
+        ? followEvents({ redisUrl, fleet: config.fleet, stream: "fleet", from: "$" }, ({ event }) =>
             logEvent(log, event),
           )
         : null;
@@ -101,16 +105,13 @@ export function startCommand({ output }: Terminal): Command {
         { signal, graceMs: config.durations.graceMs },
         "stopping: no new call starts, calls in flight may answer",
       );
+      await api?.close();
       await fleet.stop();
       await following?.stop();
       log.info("stopped");
-      await api?.close();
     });
 }
 
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
 /** Name and message only: an error may carry a command with its arguments, and those may be a customer's text. */
 function describeError(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
@@ -125,6 +126,9 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
   );
 }
 
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
   });
 }
 

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { loadConfig } from "../../config.ts";
+import { PRIORITIES, type Priority } from "../../domain/fairness.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
 import type { BatchLine } from "../inputs.ts";
@@ -12,6 +13,8 @@ interface SubmitOptions {
   batch?: string;
   idempotencyKey?: string;
   again: boolean;
+  priority?: Priority;
+  deliverBy?: number;
   wait: boolean;
   timeout?: number;
 }
@@ -35,6 +38,15 @@ export function submitCommand({ output, finish }: Terminal): Command {
     )
     .option("--idempotency-key <key>", "the same key with the same source is the same order, and held once")
     .option("--again", "order it anew though the account has an equal order that is not finished", false)
+    .addOption(
+      new Option("--priority <priority>", "before or behind the account's other orders").choices(PRIORITIES),
+    )
+    .addOption(
+      new Option(
+        "--deliver-by <duration>",
+        "wanted within this, as in 2h; says when it will be later",
+      ).argParser(duration),
+    )
     .option("--wait", "show progress until it has ended; Ctrl-C only stops watching", false)
     .addOption(
       new Option("--timeout <duration>", "with --wait: stop watching after this, as in 90s or 30m").argParser(
@@ -60,14 +72,20 @@ export function submitCommand({ output, finish }: Terminal): Command {
       const { reportRow, readSnapshot } = await import("../../producer/report-view.ts");
       const { checkOrders, placeOrders } = await import("../place-orders.ts");
       const { withCounter, commandRedisUrl } = await import("../configured.ts");
+      const { redisNow } = await import("../../store/redis.ts");
       const config = loadConfig();
       const lines: BatchLine[] =
         batch === undefined
           ? [{ line: 1, source: await readInput(input ?? ""), idempotencyKey: options.idempotencyKey }]
           : await readBatch(batch);
       if (options.again) for (const line of lines) line.again = true;
+      for (const line of lines) line.priority = options.priority;
 
       const { ids, refused, rows } = await withCounter(config, async (counter) => {
+        if (options.deliverBy !== undefined) {
+          const deliverBy = (await redisNow(counter.store)) + options.deliverBy;
+          for (const line of lines) line.deliverBy = deliverBy;
+        }
         if (batch !== undefined) await checkOrders(counter, type, options.account, lines);
         const ordered = await placeOrders(counter, type, options.account, lines, batch !== undefined);
         const rowsNow: ReportRow[] = [];
