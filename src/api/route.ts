@@ -16,6 +16,8 @@ export interface ApiDesk extends Counter {
   /** Where workers of this host keep answers they could not save; null for nowhere. */
   spoolDir: string | null;
   durations: Config["durations"];
+  /** Development only; see the configuration. */
+  allowPrivateWebhooks?: boolean;
 }
 
 export interface Asked<Params, Query, Body> {

@@ -7,6 +7,7 @@ import { reportRoutes } from "./routes/reports.ts";
 import { reviewRoutes } from "./routes/reviews.ts";
 import { spendingRoutes } from "./routes/spending.ts";
 import { typeRoutes } from "./routes/types.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 export const ROUTES: readonly Route[] = [
   ...reportRoutes,
@@ -16,4 +17,5 @@ export const ROUTES: readonly Route[] = [
   ...creditRoutes,
   ...spendingRoutes,
   ...keyRoutes,
+  ...webhookRoutes,
 ];

@@ -15,6 +15,7 @@ export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations">
   models: Models | null;
   spoolDir: string | null;
   durations: Config["durations"];
+  allowPrivateWebhooks?: boolean;
   listen: Config["api"];
   health: Health;
   onError: (error: unknown, requestId: string) => void;

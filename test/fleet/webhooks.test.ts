@@ -6,6 +6,7 @@ import { readWebhook } from "../../src/store/webhooks.ts";
 import { startTestFleet, waitFor, type TestFleet } from "../../src/testing.ts";
 import { registerWebhook, renewSecret } from "../../src/webhooks/register-webhook.ts";
 import { replayMissed } from "../../src/webhooks/replay-webhooks.ts";
+import { aKey, call, startTestApi } from "../support/api.ts";
 import { runCommand } from "../support/command-line.ts";
 import { startFleetProcess } from "../support/fleet-process.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
@@ -249,4 +250,64 @@ test("an operator adds, lists, looks at and removes endpoints from the command l
   expect([refused.code, unknown.code]).toEqual([2, 3]);
   expect(await cli("rm", id)).toMatchObject({ code: 0 });
   expect((await cli("ls", "--account", "acme")).stdout).not.toContain(id);
+});
+
+test("a team looks after its endpoints over HTTP, and no other account's key sees that they exist", async () => {
+  const receiver = await aReceiver();
+  receiver.answer = () => 410;
+  const api = await startTestApi(fleet, { allowPrivateWebhooks: true });
+  const ours = await aKey(fleet.store, "cyberdyne", "webhooks");
+  const theirs = await aKey(fleet.store, "tyrell", "webhooks");
+  const made = await call(api, ours, "POST", "/v1/webhooks", {
+    body: { url: receiver.url, events: ["ledger.entry"] },
+  });
+  expect(made).toMatchObject({ status: 201, json: { account: "cyberdyne", status: "enabled" } });
+  const { id, secret } = made.json as { id: string; secret: string };
+  const path = `/v1/webhooks/${id}`;
+  await grantCredits(fleet.store, { account: "cyberdyne", credits: 1, reference: "one" });
+  await settled(id, 1);
+  expect((await call(api, ours, "GET", path)).json).toMatchObject({ status: "disabled" });
+
+  receiver.answer = () => 204;
+  expect(await call(api, ours, "POST", `${path}/enable`)).toMatchObject({ json: { status: "enabled" } });
+  const rotated = await call(api, ours, "POST", `${path}/rotate-secret`);
+  expect(rotated.json.secret).not.toBe(secret);
+  const [lost] = (await call(api, ours, "GET", `${path}/deliveries`)).json.data;
+  expect(lost).toMatchObject({ type: "ledger.entry", status: "dead", answers: [{ answer: "410" }] });
+  const replayed = await call(api, ours, "POST", `${path}/replay`, { body: { deliveries: [lost.id] } });
+  expect(replayed.json).toEqual({ replayed: [lost.id] });
+  await waitFor(
+    async () => receiver.received.length === 2,
+    () => "it was not sent again",
+  );
+  expect(receiver.received.map((webhook) => isSignedWith(secret, webhook))).toEqual([true, true]);
+
+  for (const [method, route, body] of [
+    ["GET", path],
+    ["GET", `${path}/deliveries`],
+    ["POST", `${path}/enable`],
+    ["POST", `${path}/rotate-secret`],
+    ["POST", `${path}/replay`, {}],
+    ["POST", "/v1/accounts/cyberdyne/callback-secret"],
+    ["DELETE", path],
+  ] as const) {
+    const foreign = await call(api, theirs, method, route, body === undefined ? {} : { body });
+    const missing = await call(
+      api,
+      theirs,
+      method,
+      route.replace(id, "wh-0"),
+      body === undefined ? {} : { body },
+    );
+    expect([foreign.status, foreign.json.detail]).toEqual([404, missing.json.detail]);
+  }
+  expect((await call(api, theirs, "GET", "/v1/webhooks")).json).toEqual({ data: [], next_cursor: null });
+  const listed = await call(api, ours, "GET", "/v1/webhooks");
+  expect(listed.json.data).toHaveLength(1);
+  expect(listed.text).not.toContain("whsec_");
+  const inside = await call(api, ours, "POST", "/v1/webhooks", { body: { url: "https://169.254.169.254/" } });
+  expect(inside).toMatchObject({ status: 422, json: { errors: [{ pointer: "url" }] } });
+  expect((await call(api, ours, "DELETE", path)).status).toBe(204);
+  expect(api.errors).toEqual([]);
+  await api.close();
 });
