@@ -21,6 +21,8 @@ export interface ApiSettings {
   desk: ApiDesk;
   health: Health;
   requestsPerMinute: number;
+  /** True once this process takes no further request. */
+  isDraining: () => boolean;
   /** Hears what should not happen; the request id is in the answer as well. */
   onError: (error: unknown, requestId: string) => void;
 }
@@ -54,6 +56,16 @@ export function createApi(settings: ApiSettings): Express {
     response.json({ code: known[0], ...known[1], documentation: `docs/problems.md#${known[0]}` });
   });
 
+  app.use((_request: Request, response: Response, next: NextFunction) => {
+    if (!settings.isDraining()) {
+      next();
+      return;
+    }
+    response.setHeader("Connection", "close");
+    throw new Problem("draining", "This process is about to end; another one answers.", {
+      retryAfterMs: 1_000,
+    });
+  });
   app.use(authenticate(desk.store, settings.requestsPerMinute));
   const streams = { open: 0 };
   for (const route of ROUTES) {

@@ -5,7 +5,7 @@ import { Problem } from "./problems.ts";
 const MOST_ROWS = 200;
 
 export const pageQuery = {
-  limit: z.coerce.number().pipe(z.int().min(1).max(MOST_ROWS)).default(50),
+  limit: z.coerce.number().int().min(1).max(MOST_ROWS).default(50),
   cursor: z.string().max(200).optional(),
 };
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { SCOPES } from "../domain/api-key.ts";
 import { BREAKER_STATES } from "../domain/breaker.ts";
 import { HOLD_STATUSES, LEDGER_VERBS } from "../domain/credits.ts";
+import { PRIORITIES } from "../domain/fairness.ts";
 import { REPORT_STATUSES, SECTION_STATUSES } from "../domain/report.ts";
 import { ACTIONS } from "../domain/review.ts";
 
@@ -51,6 +52,10 @@ const reportRow = {
   createdAt: EpochMs,
   updatedAt: EpochMs,
   run: z.int(),
+  priority: z.enum(PRIORITIES),
+  deliverBy: EpochMs.nullable(),
+  deadlineMissedAt: EpochMs.nullable(),
+  tags: z.record(z.string(), z.string()).readonly(),
 };
 export const ReportRow = z.object(reportRow).meta({ id: "ReportRow" });
 

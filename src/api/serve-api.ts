@@ -14,13 +14,14 @@ const REQUEST_WITHIN_MS = 60_000;
 const CLOSE_WITHIN_MS = 5_000;
 
 export async function serveApi(
-  settings: ApiSettings,
+  settings: Omit<ApiSettings, "isDraining">,
   where: { host: string; port: number },
 ): Promise<ServedApi> {
   let draining = false;
   const { health } = settings;
   const app = createApi({
     ...settings,
+    isDraining: () => draining,
     health: { unreadyBecause: () => (draining ? "It is shutting down." : health.unreadyBecause()) },
   });
   const server = createServer(

@@ -1,4 +1,6 @@
 /** The HTTP API beside a test fleet, and a caller that keeps what it was answered. */
+import { z } from "zod";
+import { ROUTES } from "../../src/api/routes.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { Scope } from "../../src/domain/api-key.ts";
 import { startApi, type ApiRole } from "../../src/api/start-api.ts";
@@ -79,5 +81,21 @@ export async function call(
   } catch {
     // Not everything is JSON.
   }
+  expectDocumented(method, path, response.status, json);
   return { status: response.status, headers: response.headers, text, json };
+}
+
+/** What was answered is what the OpenAPI document says, whichever test has asked. */
+function expectDocumented(method: string, path: string, status: number, json: unknown): void {
+  if (status >= 300 || json === null) return;
+  const [address = ""] = path.split("?");
+  const route = ROUTES.find(
+    (one) =>
+      one.method === method.toLowerCase() &&
+      new RegExp(`^${one.path.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(address),
+  );
+  const schema = route?.answer.schema as z.ZodType | undefined;
+  const parsed = schema?.safeParse(json);
+  if (parsed?.success === false)
+    throw new Error(`${method} ${path} is not answered as documented: ${z.prettifyError(parsed.error)}`);
 }

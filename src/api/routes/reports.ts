@@ -1,5 +1,6 @@
 /** Order a report, follow it, read it, end it. */
 import { z } from "zod";
+import { PRIORITIES } from "../../domain/fairness.ts";
 import { REPORT_STATUSES } from "../../domain/report.ts";
 import type { ReportId } from "../../domain/ids.ts";
 import { correctSource } from "../../desk/correct-source.ts";
@@ -24,6 +25,7 @@ import {
   Decision,
   decision,
   Ended,
+  EpochMs,
   Micros,
   Preview,
   ReportRow,
@@ -57,6 +59,9 @@ const submit = route({
       source: z.unknown(),
       account: z.string().max(100).optional(),
       again: z.boolean().optional(),
+      priority: z.enum(PRIORITIES).optional(),
+      deliverBy: EpochMs.optional(),
+      tags: z.record(z.string().max(100), z.string().max(500)).optional(),
     }),
     example: { type: "topic-report", source: { topic: "The return of the night train" } },
     maxBytes: SOURCE_BODY_BYTES,
@@ -64,10 +69,8 @@ const submit = route({
   answer: { status: 202, schema: Submitted, what: "It is in the books and will be written" },
   async handle({ caller, body, idempotencyKey }, desk) {
     const submitted = await submitReport(desk, {
+      ...body,
       account: accountFor(caller, body.account),
-      type: body.type,
-      source: body.source,
-      again: body.again,
       idempotencyKey: idempotencyKey ?? undefined,
     });
     const { id, repeated, openOrder } = submitted;
