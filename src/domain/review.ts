@@ -70,15 +70,6 @@ export interface CaseEvidence {
   path: string | null;
 }
 
-export const NO_EVIDENCE: CaseEvidence = {
-  call: null,
-  callKey: null,
-  take: null,
-  promptVersion: null,
-  model: null,
-  path: null,
-};
-
 export type Permission = { allowed: true } | { allowed: false; because: string };
 
 const YES: Permission = { allowed: true };

@@ -32,7 +32,9 @@ export function reviewCommand(terminal: Terminal): Command {
     rejectCommand,
     operationCommand,
   ];
-  const review = new Command("review").description("Reads parked failures and decides about them.");
+  const review = new Command("review")
+    .summary("read parked failures and decide about them")
+    .description("Reads parked failures and decides about them. Whatever decides names who and why.");
   for (const declare of commands) review.addCommand(declare(terminal));
   return review;
 }
