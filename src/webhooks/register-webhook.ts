@@ -14,11 +14,15 @@ import {
   addWebhook,
   callbackEndpoint,
   callbackEndpointId,
+  listWebhooks,
   readWebhook,
   rotateWebhook,
 } from "../store/webhooks.ts";
 import { checkEndpointUrl } from "./endpoint-url.ts";
 import { newSecret } from "./sign.ts";
+
+/** Of one account, or of the operator: every fact is sent to each of them. */
+const MOST_ENDPOINTS = 20;
 
 export interface WebhookRegistration {
   /** Null for the operator, who hears everything. */
@@ -40,6 +44,12 @@ export async function registerWebhook(
       fields: [{ path: "url", message: checked.because }],
     });
   const wanted = wantedBy(account, events);
+  const own = (await listWebhooks(store)).filter((endpoint) => endpoint.account === account);
+  if (own.length >= MOST_ENDPOINTS)
+    throw new FleetError(
+      "not_allowed",
+      `There are ${MOST_ENDPOINTS} endpoints already, as many as there may be. Remove one first.`,
+    );
   const id = `wh-${randomBytes(12).toString("hex")}`;
   const secret = newSecret();
   await addWebhook(store, { id, account, url: checked.url.href, events: wanted, secret, by });

@@ -237,6 +237,9 @@ test("an endpoint is refused with the reason, and an account cannot listen to th
   expect(await refusal("acme", URL, ["report.finished"])).toContain("no event");
   expect(await refusal("acme", URL, ["breaker.opened"])).toContain("operator's to hear");
   expect((await listen(null)).events).toEqual(WEBHOOK_TYPES);
+  for (let nth = 1; nth <= 20; nth += 1) expect(await refusal("acme", URL)).toBe("accepted");
+  expect(await refusal("acme", URL)).toContain("as many as there may be");
+  expect(await refusal("globex", URL)).toBe("accepted");
 });
 
 test("a message is tried for three days, longer and longer, never twice at the same beat", () => {
