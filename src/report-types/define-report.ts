@@ -181,9 +181,12 @@ export interface ReportDefinition<Source, Facts> {
 /** A report type as the fleet handles it: the author's source and facts types are erased. */
 export type ReportType = ReportDefinition<unknown, unknown>;
 
+/** Remembers the source for clients that order it; `sourceType` is never set. */
+export type TypedReport<Source> = ReportType & { readonly sourceType?: Source };
+
 export function defineReport<Source, Facts = undefined>(
   definition: ReportDefinition<Source, Facts>,
-): ReportType {
+): TypedReport<Source> {
   // The fleet only ever feeds a type values that its own schema and `prepare` produced, so erasing is sound.
   return definition;
 }

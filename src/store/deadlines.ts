@@ -11,7 +11,9 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms(), 'LIMIT', 0, ARGV[1
 `);
 
 const LOOK_AGAIN = savingScript(`
--- KEYS deliver_by   ARGV id after_ms
+-- KEYS deliver_by report   ARGV id after_ms planned('1' | '0')
+-- Planned since the caller looked: now more can be foreseen, and it stays due.
+if ARGV[3] == '0' and redis.call('HEXISTS', KEYS[2], 'plan') == 1 then return 'due' end
 redis.call('ZADD', KEYS[1], 'XX', now_ms() + tonumber(ARGV[2]), ARGV[1])
 return 'noted'
 `);
@@ -31,8 +33,19 @@ export async function listDueDeadlines(store: Store, limit = 100): Promise<Repor
   return run(store.redis, DUE, [store.keys.deliverBy], [limit]);
 }
 
-export async function lookAgainAtDeadline(store: Store, report: ReportId, afterMs: number): Promise<void> {
-  await run(store.redis, LOOK_AGAIN, [store.keys.deliverBy], [report, Math.max(1, Math.round(afterMs))]);
+/** `planned`: whether the report had a plan when the caller looked at it. */
+export async function lookAgainAtDeadline(
+  { redis, keys }: Store,
+  report: ReportId,
+  afterMs: number,
+  planned: boolean,
+): Promise<void> {
+  await run(
+    redis,
+    LOOK_AGAIN,
+    [keys.deliverBy, keys.report(report)],
+    [report, Math.max(1, Math.round(afterMs)), planned ? 1 : 0],
+  );
 }
 
 export async function dropDeadline(store: Store, report: ReportId): Promise<void> {

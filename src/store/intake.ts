@@ -23,8 +23,8 @@ const FORGET_CONSUMER_AFTER_MS = 10 * 60_000;
 const ADMITTED = savingScript(`
 -- KEYS intake status   ARGV group entry report keep_ms
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 'answered_before' end
-redis.call('HSET', KEYS[2], 'status', 'admitted', 'report', ARGV[3], 'at', now_ms())
-redis.call('HDEL', KEYS[2], 'code', 'reason', 'fields')
+redis.call('HSET', KEYS[2], 'status', 'admitted', 'report', ARGV[3], 'entry', ARGV[2], 'at', now_ms())
+redis.call('HDEL', KEYS[2], 'code', 'reason', 'fields', 'refused')
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 redis.call('XDEL', KEYS[1], ARGV[2])
 return 'answered'
@@ -36,9 +36,10 @@ if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 'answered_befo
 local now = now_ms()
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'entry', ARGV[2], 'account', ARGV[7], 'type', ARGV[8], 'key', ARGV[9],
   'code', ARGV[10], 'reason', ARGV[11], 'fields', ARGV[12], 'at', now)
--- A key that has a report keeps saying so: it is the repeat that was refused.
-if ARGV[5] ~= '' and redis.call('HEXISTS', ARGV[5], 'report') == 0 then
-  redis.call('HSET', ARGV[5], 'status', 'rejected', 'code', ARGV[10], 'reason', ARGV[11], 'fields', ARGV[12], 'at', now)
+if ARGV[5] ~= '' then
+  -- A key that has a report keeps saying so: it is the repeat that was refused, and its sender finds that by its entry.
+  if redis.call('HEXISTS', ARGV[5], 'report') == 0 then redis.call('HSET', ARGV[5], 'status', 'rejected', 'entry', ARGV[2]) end
+  redis.call('HSET', ARGV[5], 'refused', ARGV[2], 'code', ARGV[10], 'reason', ARGV[11], 'fields', ARGV[12], 'at', now)
   redis.call('PEXPIRE', ARGV[5], ARGV[3])
 end
 emit('', KEYS[3], ARGV[6])
@@ -176,6 +177,49 @@ export async function answerRejected(
       JSON.stringify(fields),
     ],
   );
+}
+
+/** As any program adds one; answers its id. */
+export async function addToIntake(
+  { redis, keys }: Store,
+  fields: Readonly<Record<string, string>>,
+): Promise<string> {
+  const id = await redis.xadd(keys.intake, "*", ...Object.entries(fields).flat());
+  if (id === null) throw new Error("The intake stream took no entry.");
+  return id;
+}
+
+export type IntakeAnswer =
+  | { outcome: "admitted"; report: ReportId }
+  | { outcome: "rejected"; code: string; reason: string; fields: readonly FieldProblem[] };
+
+/** What became of this very entry; null while it is not answered. */
+export async function readIntakeAnswer(
+  { redis, keys }: Store,
+  account: string,
+  key: string,
+  entryId: string,
+): Promise<IntakeAnswer | null> {
+  const answer = await redis.hgetall(keys.intakeStatus(account, key));
+  if (answer["refused"] === entryId)
+    return {
+      outcome: "rejected",
+      code: answer["code"] ?? "internal",
+      reason: answer["reason"] ?? "",
+      fields: JSON.parse(answer["fields"] ?? "[]") as FieldProblem[],
+    };
+  // A later entry under the same key was answered in its place; what holds for that holds for this one.
+  if (answer["status"] === "admitted" && !isBefore(answer["entry"] ?? "0-0", entryId))
+    return { outcome: "admitted", report: answer["report"] as ReportId };
+  return null;
+}
+
+/** Stream ids, by their time and their count within it. */
+function isBefore(one: string, other: string): boolean {
+  const [[ms = 0, nth = 0], [otherMs = 0, otherNth = 0]] = [one, other].map((id) =>
+    id.split("-").map(Number),
+  ) as [number[], number[]];
+  return ms < otherMs || (ms === otherMs && nth < otherNth);
 }
 
 /** Readers that are gone and owe no answer. */

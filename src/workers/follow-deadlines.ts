@@ -33,6 +33,9 @@ export async function followDeadlines(store: Store): Promise<void> {
     const leftMs = deliverBy - now - soonestMs;
     if (leftMs <= 0)
       await missDeadline(store, stored.report, deliverBy, soonestMs > 0 ? now + soonestMs : null);
-    else await lookAgainAtDeadline(store, id, Math.min(leftMs, Math.max(SHORTEST_PAUSE_MS, leftMs / 2)));
+    else {
+      const afterMs = Math.min(leftMs, Math.max(SHORTEST_PAUSE_MS, leftMs / 2));
+      await lookAgainAtDeadline(store, id, afterMs, stored.plan !== null);
+    }
   }
 }

@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: DESK,
   console: DESK,
   cli: DOORS,
+  client: ["domain", "report-types", "store", "producer", "desk"],
   // What the package exports may reach everything but the command line.
   index: DOORS,
   testing: DOORS,
