@@ -40,13 +40,13 @@ local known = redis.call('EXISTS', KEYS[2])
 redis.call('SADD', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5])
 redis.call('HINCRBY', KEYS[2], 'beat', 1)
--- Reports that ended while this process has work on them: its calls for them are to be aborted, and no message may be lost
+-- Reports that ended or were erased while this process has work on them: its calls for them are to be aborted, and no message may be lost
 -- on the way, so every beat says it again until the work is put down.
 local ended = {}
 for _, row in ipairs(redis.call('HVALS', KEYS[3])) do
   local report = cjson.decode(row).report
   local status = type(report) == 'string' and redis.call('HGET', ARGV[6] .. report, 'status')
-  if status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
+  if not status or status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
 end
 return {known == 1 and 'known' or 'new', ended}
 `);

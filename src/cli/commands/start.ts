@@ -98,7 +98,9 @@ export function startCommand({ output }: Terminal): Command {
         { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
         "started",
       );
-      output.data({ process: fleet.processId, roles: options.roles }, () => [fleet.processId]);
+      output.data({ process: fleet.processId, roles: options.roles, url: api?.url ?? null }, () => [
+        fleet.processId,
+      ]);
 
       const signal = await stopSignal();
       log.info(
