@@ -107,5 +107,3 @@ export type FleetEvent =
   | { event: "api_key.revoked"; key: string; by: string }
   | ({ event: "retention"; removed: "texts" | "report" } & OfReport)
   | ({ event: "repaired"; what: string; because: string } & OfReport);
-
-export type FleetEventName = FleetEvent["event"];

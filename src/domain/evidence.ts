@@ -27,13 +27,6 @@ export interface ErrorFacts {
   cause?: ErrorFacts | null | undefined;
 }
 
-/** What the section expected of the model's text. `jsonSchema` is the real one; `hint` is prose or a sample. */
-export interface SchemaHint {
-  type?: string;
-  required?: readonly string[];
-  [key: string]: unknown;
-}
-
 export interface Evidence {
   surface: Surface;
   stage: Stage;

@@ -46,15 +46,6 @@ export type Verdict =
   /** The section stops for a person and siblings stop before their next call. */
   | { verdict: "halt"; because: string };
 
-export const VERDICTS = [
-  "retry",
-  "wait",
-  "repair",
-  "retry_save",
-  "park",
-  "halt",
-] as const satisfies readonly Verdict["verdict"][];
-
 /** The paid rungs of the salvage ladder, cheapest first. */
 export type RepairRung =
   /** Plain text that was cut: ask for the rest, check the overlap. */

@@ -52,11 +52,6 @@ export function isFinished(status: ReportStatus): boolean {
   return FINISHED.includes(status);
 }
 
-/** A section in one of these needs no further job in this run. */
-export function isSettled(status: SectionStatus): boolean {
-  return status === "completed" || status === "needs_review" || status === "failed" || status === "skipped";
-}
-
 /** What the plan says of a section before it is written. */
 export interface PlannedSection {
   key: string;

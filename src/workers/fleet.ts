@@ -97,13 +97,13 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     await announceType(store, { type, version, breaker: breakerSettings(breaker) }, durations.probeLeaseMs);
   await beat(store, identity);
   const heart = setInterval(() => {
-    void beat(store, identity)
-      .then(async ({ registered, ended }) => {
-        drain.recalls.recall(ended);
-        if (registered === "new") await workers.announce();
-      })
-      .catch(() => undefined);
+    void live().catch(() => undefined);
   }, durations.heartbeatMs);
+  async function live(): Promise<void> {
+    const { registered, ended } = await beat(store, identity);
+    drain.recalls.recall(ended);
+    if (registered === "new") await workers.announce();
+  }
   const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));
   const sweeper = new Sweeper(workshop);
   const companions: ReturnType<Companion>[] = [];

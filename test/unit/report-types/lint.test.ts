@@ -37,7 +37,22 @@ describe("an author is told what to change when", () => {
       /maxSourceBytes is 5000000/,
     ],
     ["the breaker never opens", aReportType({ breaker: { threshold: 0 } }), /breaker\.threshold is 0/],
-    ["the breaker's window is endless", aReportType({ breaker: { windowMs: Infinity } }), /breaker\.windowMs/],
+    [
+      "the breaker's window is endless",
+      aReportType({ breaker: { windowMs: Infinity } }),
+      /breaker\.windowMs/,
+    ],
+    [
+      "a setting of the breaker is misspelt",
+      aReportType({ breaker: { treshold: 2 } as object }),
+      /breaker\.treshold is no setting/,
+    ],
+    ["the breaker never opens", aReportType({ breaker: { threshold: 0 } }), /breaker\.threshold is 0/],
+    [
+      "the breaker's window is endless",
+      aReportType({ breaker: { windowMs: Infinity } }),
+      /breaker\.windowMs/,
+    ],
     [
       "a setting of the breaker is misspelt",
       aReportType({ breaker: { treshold: 2 } as object }),
