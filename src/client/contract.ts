@@ -20,6 +20,8 @@ export interface Order<Source> {
   deliverBy?: Date;
   /** Your own words, returned with the report. */
   tags?: Readonly<Record<string, string>>;
+  /** An https URL that is told how this report ends, as a webhook. */
+  callback?: string;
   /** Order anew though an equal order of the account is still open. */
   again?: boolean;
 }

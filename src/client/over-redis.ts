@@ -94,7 +94,7 @@ async function submit(store: Store, order: Order<unknown>, answerWithinMs: numbe
 }
 
 function fieldsOfOrder(order: Order<unknown>): Record<string, string> {
-  const { account, type, key, source, priority, deliverBy, tags, again } = order;
+  const { account, type, key, source, priority, deliverBy, tags, callback, again } = order;
   return {
     v: "1",
     account,
@@ -104,6 +104,7 @@ function fieldsOfOrder(order: Order<unknown>): Record<string, string> {
     ...(priority === undefined ? {} : { priority }),
     ...(deliverBy === undefined ? {} : { deliverBy: deliverBy.toISOString() }),
     ...(tags === undefined ? {} : { tags: JSON.stringify(tags) }),
+    ...(callback === undefined ? {} : { callback }),
     ...(again === true ? { again: "true" } : {}),
   };
 }

@@ -31,6 +31,11 @@ export const IntakeFields = z
       .string()
       .optional()
       .describe("A JSON object of texts, returned with the report; 20 tags, 2,000 characters."),
+    callback: z
+      .string()
+      .max(2_048)
+      .optional()
+      .describe("An https URL that is told how this report ends; see docs/webhooks.md."),
     again: z
       .literal("true")
       .optional()
@@ -51,7 +56,7 @@ export function readIntakeEntry(fields: Readonly<Record<string, string>>): Entry
     const list = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
     return rejected(fields, `The entry cannot be read: ${list}.`, problems);
   }
-  const { account, type, key, priority, deliverBy, again } = parsed.data;
+  const { account, type, key, priority, deliverBy, callback, again } = parsed.data;
   const source = jsonOf(parsed.data.source);
   if (!source.ok) return unreadable(fields, "source", source.because);
   const tags = jsonOf(parsed.data.tags ?? "{}");
@@ -68,6 +73,7 @@ export function readIntakeEntry(fields: Readonly<Record<string, string>>): Entry
       priority,
       deliverBy: deliverBy === undefined ? undefined : Date.parse(deliverBy),
       tags: words.data,
+      callback,
       again: again === "true",
     },
   };

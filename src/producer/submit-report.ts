@@ -41,6 +41,8 @@ export interface ReportRequest {
   deliverBy?: EpochMs | undefined;
   /** The caller's own words, returned with the report. */
   tags?: Readonly<Record<string, string>> | undefined;
+  /** An https URL that is told how this report ends, as a webhook. */
+  callback?: string | undefined;
 }
 
 export interface Submitted {
@@ -57,6 +59,7 @@ export interface Submitted {
 export const LONGEST_IDEMPOTENCY_KEY = 200;
 const MOST_TAGS = 20;
 const LONGEST_TAGS = 2_000;
+const LONGEST_CALLBACK = 2_048;
 
 export async function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
   const { store, queues } = counter;
@@ -76,6 +79,17 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       "usage",
       `A report has at most ${MOST_TAGS} tags and ${LONGEST_TAGS} characters of them as JSON.`,
     );
+  }
+  const { callback } = request;
+  // Where it leads is checked each time something is sent there; here only what can be said for good.
+  if (
+    callback !== undefined &&
+    (callback.length > LONGEST_CALLBACK || !/^https?:\/\//.test(callback) || !URL.canParse(callback))
+  ) {
+    const message = `expected an https URL of at most ${LONGEST_CALLBACK} characters`;
+    throw new FleetError("usage", `The callback cannot be used: ${message}.`, {
+      fields: [{ path: "callback", message }],
+    });
   }
   const source = checkSource(type, request.source);
   if (!source.ok) {
@@ -106,6 +120,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       priority: request.priority,
       deliverBy: request.deliverBy,
       tags,
+      callback,
       maxWaiting: counter.accountLimits.maxWaiting,
     },
     counter.durations.wakeAfterMs,

@@ -20,7 +20,7 @@ const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
 --      waiting running deliver_by
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
 --      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
---      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags
+--      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags callback('' = none)
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
 if ARGV[10] ~= '' then
@@ -56,6 +56,7 @@ redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now,
   'priority', ARGV[19], 'turn', math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
 if ARGV[24] ~= '{}' then redis.call('HSET', KEYS[1], 'tags', ARGV[24]) end
+if ARGV[25] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[25]) end
 redis.call('ZADD', KEYS[16], now, id)
 if ARGV[23] ~= '' then
   redis.call('HSET', KEYS[1], 'deliverBy', ARGV[23])
@@ -97,6 +98,8 @@ export interface Order {
   deliverBy?: EpochMs | null | undefined;
   /** The caller's own words, returned with the report and never read. */
   tags?: Readonly<Record<string, string>> | undefined;
+  /** Where the end of this report is told, besides the account's webhook endpoints. */
+  callback?: string | undefined;
   /** How many reports of the account may wait; null is no limit. */
   maxWaiting?: number | null;
 }
@@ -179,6 +182,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       order.maxWaiting ?? "",
       order.deliverBy ?? "",
       JSON.stringify(order.tags ?? {}),
+      order.callback ?? "",
     ],
   );
   switch (word) {

@@ -45,7 +45,7 @@ redis.call('HINCRBY', KEYS[2], 'beat', 1)
 local ended = {}
 for _, row in ipairs(redis.call('HVALS', KEYS[3])) do
   local report = cjson.decode(row).report
-  local status = type(report) == 'string' and redis.call('HGET', ARGV[6] .. report, 'status')
+  local status = type(report) ~= 'string' and 'of no report' or redis.call('HGET', ARGV[6] .. report, 'status')
   if not status or status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
 end
 return {known == 1 and 'known' or 'new', ended}

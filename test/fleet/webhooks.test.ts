@@ -86,6 +86,22 @@ test("a delivered report is told to its account in a small signed message, witho
   expect(stranger.received).toEqual([]);
 });
 
+test("an order's own callback is told how it ends, signed with the secret of its account's callbacks", async () => {
+  const receiver = await aReceiver();
+  await fleet.grant("initrode", 100);
+  const order = { account: "initrode", type: "topic", source: { topic: "tides" }, callback: receiver.url };
+  const id = await fleet.submit(order);
+  await fleet.delivered(id);
+  await waitFor(
+    async () => receiver.received.length === 1,
+    () => "the callback was not called",
+  );
+  const secret = (await readWebhook(fleet.store, "callback.initrode"))?.secrets[0] ?? "";
+  expect(receiver.of("report.completed").map((webhook) => isSignedWith(secret, webhook))).toEqual([true]);
+  expect(receiver.received[0]?.message.data["report"]).toBe(id);
+  await expect(fleet.submit({ ...order, callback: "ftp://example.com/" })).rejects.toThrow("callback");
+});
+
 test("a receiver that was down gets the message once it is up, under the same id and with a new signature", async () => {
   const receiver = await aReceiver();
   receiver.answer = () => (receiver.received.length <= 3 ? 503 : 204);

@@ -8,6 +8,7 @@ import { grantCredits } from "../../src/store/credits.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { Queues } from "../../src/store/queues.ts";
 import { parkReport, readReport } from "../../src/store/reports.ts";
+import { redisNow } from "../../src/store/redis.ts";
 import { closeRoute, openRoute } from "../../src/store/routes.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { SPENDING_LUA, startSpending, stopSpending } from "../../src/store/spending.ts";
@@ -53,8 +54,7 @@ async function told(endpoint: string): Promise<{ type: string; data: Record<stri
 async function anOrder(account: string, callback?: string) {
   await grantCredits(store, { account, credits: 10, reference: "start" });
   const id = aReportId();
-  await admitOrder(store, { id, account, credits: 4 });
-  if (callback !== undefined) await store.redis.hset(store.keys.report(id), "callback", callback);
+  await admitOrder(store, { id, account, credits: 4, callback });
   const stored = await readReport(store, id);
   if (stored === null) throw new Error("not admitted");
   return stored;
@@ -97,6 +97,17 @@ test("an endpoint hears its own account from its first moment on, the operator e
     account: "globex",
     status: "cancelled",
   });
+});
+
+test("an endpoint hears nothing that was on its way before it was there", async () => {
+  const { id: early } = await listen(null, ["ledger.entry"]);
+  await grantCredits(store, { account: "acme", credits: 1, reference: "before" });
+  const [before] = await readOutbox(store, 1);
+  while ((await redisNow(store)) <= (before?.at ?? 0));
+  const { id: late } = await listen(null, ["ledger.entry"]);
+  await grantCredits(store, { account: "acme", credits: 1, reference: "after" });
+  expect((await told(early)).map(({ data }) => data["reference"])).toEqual(["before", "after"]);
+  expect((await told(late)).map(({ data }) => data["reference"])).toEqual(["after"]);
 });
 
 test("a parked report is told without what the model or a person wrote", async () => {
@@ -210,6 +221,7 @@ test("a fact that is fanned out twice is delivered once", async () => {
   expect(await fanOut(store, once, [target])).toEqual([]);
   await Promise.all([dispatchWebhooks({ store, queues }), dispatchWebhooks({ store, queues })]);
   expect(await listDeliveries(store, endpoint, 10)).toHaveLength(1);
+  expect(await readOutbox(store, 10)).toEqual([]);
 });
 
 test("an endpoint that is removed leaves nothing behind", async () => {

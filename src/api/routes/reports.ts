@@ -62,6 +62,7 @@ const submit = route({
       priority: z.enum(PRIORITIES).optional(),
       deliverBy: EpochMs.optional(),
       tags: z.record(z.string().max(100), z.string().max(500)).optional(),
+      callback: z.string().max(2_048).optional(),
     }),
     example: { type: "topic-report", source: { topic: "The return of the night train" } },
     maxBytes: SOURCE_BODY_BYTES,
