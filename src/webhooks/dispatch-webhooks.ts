@@ -18,7 +18,8 @@ import { webhookOf, type Webhook } from "./payload.ts";
 import { newSecret } from "./sign.ts";
 
 const FACTS_AT_ONCE = 500;
-const MOST_FACTS_A_SWEEP = 5_000;
+/** What else a sweep does must not wait long for a burst of facts; the rest is taken by the next one. */
+const MOST_FACTS_A_SWEEP = 1_000;
 const RUNG_AT_ONCE = 500;
 const RING_AGAIN_MS = 60_000;
 
