@@ -21,6 +21,8 @@ export interface ApiSettings {
   desk: ApiDesk;
   health: Health;
   requestsPerMinute: number;
+  /** Event streams that are open; whoever closes the server ends them. */
+  streams: Set<Response>;
   /** True once this process takes no further request. */
   isDraining: () => boolean;
   /** Hears what should not happen; the request id is in the answer as well. */
@@ -30,6 +32,16 @@ export interface ApiSettings {
 /** A proxy in front of us may cut what is silent for longer. */
 const HEARTBEAT_MS = 15_000;
 const MOST_STREAMS = 100;
+/** An HTML document brings its own styles and may do nothing else, wherever it is opened. */
+const NOTHING_MAY_RUN = {
+  defaultSrc: ["'none'"],
+  styleSrc: ["'unsafe-inline'"],
+  imgSrc: ["data:"],
+  frameAncestors: ["'none'"],
+  formAction: ["'none'"],
+  baseUri: ["'none'"],
+  sandbox: [],
+};
 
 export function createApi(settings: ApiSettings): Express {
   const { desk } = settings;
@@ -38,9 +50,7 @@ export function createApi(settings: ApiSettings): Express {
   // Our own tags: express would hash every body again, and weakly.
   app.disable("etag");
   app.set("query parser", "simple");
-  app.use(
-    helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }),
-  );
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: NOTHING_MAY_RUN } }));
   app.use((_request: Request, response: Response, next: NextFunction) => {
     response.setHeader("X-Request-Id", randomUUID());
     response.setHeader("Cache-Control", "no-store");
@@ -67,12 +77,11 @@ export function createApi(settings: ApiSettings): Express {
     });
   });
   app.use(authenticate(desk.store, settings.requestsPerMinute));
-  const streams = { open: 0 };
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ":$1");
     const bodies = route.body === undefined ? [] : jsonBody(route.body.maxBytes ?? SMALL_BODY_BYTES);
     app[route.method](path, allow(route), ...bodies, async (request: Request, response: Response) => {
-      await answer(route, request, response, settings, streams);
+      await answer(route, request, response, settings);
     });
   }
   refuseOtherMethods(app);
@@ -102,8 +111,7 @@ async function answer(
   route: Route,
   request: Request,
   response: Response,
-  { desk }: ApiSettings,
-  streams: { open: number },
+  { desk, streams }: ApiSettings,
 ): Promise<void> {
   const caller = callerOf(request);
   const header = (name: string) => request.get(name) ?? null;
@@ -190,8 +198,8 @@ function sendTagged(request: Request, response: Response, text: string): void {
 }
 
 /** Server-sent events: the handler writes lines, this keeps the line alive and ends it once. */
-function stream(response: Response, start: (line: EventLine) => void, streams: { open: number }): void {
-  if (streams.open >= MOST_STREAMS)
+function stream(response: Response, start: (line: EventLine) => void, streams: Set<Response>): void {
+  if (streams.size >= MOST_STREAMS)
     throw new Problem(
       "too_many_streams",
       `This process serves at most ${MOST_STREAMS} streams; poll instead.`,
@@ -199,7 +207,7 @@ function stream(response: Response, start: (line: EventLine) => void, streams: {
         retryAfterMs: 10_000,
       },
     );
-  streams.open += 1;
+  streams.add(response);
   response.writeHead(200, {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-transform",
@@ -209,7 +217,7 @@ function stream(response: Response, start: (line: EventLine) => void, streams: {
   const heartbeat = setInterval(() => response.write(": hb\n\n"), HEARTBEAT_MS);
   response.once("close", () => {
     clearInterval(heartbeat);
-    streams.open -= 1;
+    streams.delete(response);
   });
   start({
     send: (text) => void response.write(text),

@@ -14,13 +14,15 @@ const REQUEST_WITHIN_MS = 60_000;
 const CLOSE_WITHIN_MS = 5_000;
 
 export async function serveApi(
-  settings: Omit<ApiSettings, "isDraining">,
+  settings: Omit<ApiSettings, "isDraining" | "streams">,
   where: { host: string; port: number },
 ): Promise<ServedApi> {
   let draining = false;
+  const streams: ApiSettings["streams"] = new Set();
   const { health } = settings;
   const app = createApi({
     ...settings,
+    streams,
     isDraining: () => draining,
     health: { unreadyBecause: () => (draining ? "It is shutting down." : health.unreadyBecause()) },
   });
@@ -37,6 +39,7 @@ export async function serveApi(
     async close() {
       draining = true;
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+      for (const stream of streams) stream.end();
       server.closeIdleConnections();
       const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
       await closed;
