@@ -1,4 +1,9 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { topicReport } from "../../examples/topic-report.ts";
 import { clientOverHttp, clientOverRedis, Refused, type FleetClient } from "../../src/client.ts";
 import { startTestFleet, type TestFleet, type TestFleetSettings } from "../../src/testing.ts";
 import { aKey, startTestApi } from "../support/api.ts";
@@ -138,4 +143,24 @@ test("an order that no orchestrator takes is not lost, and its sender is told so
   closing.push(() => client.close());
   await expect(client.submit(ORDER)).rejects.toMatchObject({ code: "timed_out" });
   expect(await fleet.store.redis.xlen(fleet.store.keys.intake)).toBe(1);
+});
+
+test("the example in the documentation orders, follows and reads a report", async () => {
+  const { fleet } = await aClient("Redis", { types: [topicReport] });
+  const root = join(import.meta.dirname, "../..");
+  const [, example = ""] =
+    /^```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(root, "docs/client.md"), "utf8")) ?? [];
+  const dir = mkdtempSync(join(tmpdir(), "report-fleet-client-"));
+  closing.push(() => Promise.resolve(rmSync(dir, { recursive: true })));
+  const file = join(dir, "example.ts");
+  writeFileSync(file, example.replace("report-fleet/client", join(root, "src/client.ts")));
+  const child = spawn(process.execPath, [file], {
+    env: { ...process.env, REDIS_URL: testRedisUrl(), FLEET: fleet.store.fleet },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  await new Promise((resolve) => child.once("close", resolve));
+  expect(said).toMatch(/^completed 100 % Ready\. 10 credits were charged\.$/m);
+  expect(said).toMatch(/^Night trains across Europe: \d+ characters$/m);
 });
