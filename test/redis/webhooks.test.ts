@@ -6,14 +6,20 @@ import { announceType, turnBreaker } from "../../src/store/breakers.ts";
 import { DEFAULT_BREAKER } from "../../src/domain/breaker.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { endReport } from "../../src/store/end-report.ts";
-import { Queues } from "../../src/store/queues.ts";
+import { Queues, WEBHOOKS_QUEUE } from "../../src/store/queues.ts";
 import { parkReport, readReport } from "../../src/store/reports.ts";
 import { redisNow } from "../../src/store/redis.ts";
 import { closeRoute, openRoute } from "../../src/store/routes.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { SPENDING_LUA, startSpending, stopSpending } from "../../src/store/spending.ts";
-import { fanOut, listDeliveries, readOutbox } from "../../src/store/webhook-deliveries.ts";
-import { callbackEndpointId, listWebhooks, removeWebhook, warnBelow } from "../../src/store/webhooks.ts";
+import { fanOut, listDeliveries, noteAttempt, readOutbox } from "../../src/store/webhook-deliveries.ts";
+import {
+  callbackEndpointId,
+  listWebhooks,
+  readWebhook,
+  removeWebhook,
+  warnBelow,
+} from "../../src/store/webhooks.ts";
 import { dispatchWebhooks } from "../../src/webhooks/dispatch-webhooks.ts";
 import { registerWebhook } from "../../src/webhooks/register-webhook.ts";
 import { retryAfterMs } from "../../src/webhooks/retry-schedule.ts";
@@ -222,6 +228,45 @@ test("a fact that is fanned out twice is delivered once", async () => {
   await Promise.all([dispatchWebhooks({ store, queues }), dispatchWebhooks({ store, queues })]);
   expect(await listDeliveries(store, endpoint, 10)).toHaveLength(1);
   expect(await readOutbox(store, 10)).toEqual([]);
+});
+
+test("a delivery whose job was lost is rung again once it should have moved", async () => {
+  const { id: endpoint } = await listen("acme", ["ledger.entry"]);
+  await grantCredits(store, { account: "acme", credits: 1, reference: "a" });
+  await told(endpoint);
+  const queue = queues.queue(WEBHOOKS_QUEUE);
+  await queue.drain();
+  await dispatchWebhooks({ store, queues });
+  expect(await queue.count()).toBe(0);
+  const [delivery] = await listDeliveries(store, endpoint, 1);
+  if (delivery === undefined) throw new Error("no delivery");
+  await store.redis.zadd(store.keys.webhookDue, 1, delivery.id);
+  await dispatchWebhooks({ store, queues });
+  expect(await queue.getJob(delivery.id)).toBeDefined();
+});
+
+test("an endpoint that nothing reaches for days is disabled; a single success starts the count anew", async () => {
+  const { id: endpoint } = await listen("acme", ["ledger.entry"]);
+  for (const reference of ["a", "b"]) await grantCredits(store, { account: "acme", credits: 1, reference });
+  await told(endpoint);
+  const [second, first] = await listDeliveries(store, endpoint, 2);
+  if (first === undefined || second === undefined) throw new Error("no deliveries");
+  const failed = { outcome: "failed", answer: "timeout", retryAfterMs: 1_000 } as const;
+  const failingSince = async () => {
+    const state = (await readWebhook(store, endpoint))?.state;
+    return state?.status === "enabled" ? state.failingSince : state;
+  };
+  expect(await noteAttempt(store, first, failed, 60_000)).toEqual({ word: "again", next: null });
+  expect(await failingSince()).toEqual(expect.any(Number));
+  // Its end calls the next row of the ledger.
+  const taken = await noteAttempt(store, first, { outcome: "delivered", answer: "200" }, 60_000);
+  expect(taken).toEqual({ word: "settled", next: second.id });
+  expect(await failingSince()).toBeNull();
+  expect(await noteAttempt(store, second, failed, -1)).toEqual({ word: "settled", next: null });
+  expect(await failingSince()).toMatchObject({
+    status: "disabled",
+    because: expect.stringContaining("days"),
+  });
 });
 
 test("an endpoint that is removed leaves nothing behind", async () => {
