@@ -14,10 +14,11 @@ import { BREAKER_LUA, openingOf } from "./breakers.ts";
 import { pack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, startingScript } from "./script.ts";
+import { SNAPSHOT_LUA } from "./snapshots.ts";
 
-const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}
+const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}${SNAPSHOT_LUA}
 -- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds same_order
---      waiting running deliver_by
+--      waiting running deliver_by source_readers
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
 --      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
 --      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags callback('' = none)
@@ -62,7 +63,7 @@ if ARGV[23] ~= '' then
   redis.call('HSET', KEYS[1], 'deliverBy', ARGV[23])
   redis.call('ZADD', KEYS[18], now, id)
 end
-redis.call('SET', KEYS[2], ARGV[9], 'NX')
+keep_snapshot(KEYS[2], KEYS[19], ARGV[9], id)
 reserve_hold(KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[14], ARGV[12], id, account, credits, now, tonumber(ARGV[11]))
 if ARGV[10] ~= '' then
   redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', id, 'at', now)
@@ -156,6 +157,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       keys.waiting(account),
       keys.running(account),
       keys.deliverBy,
+      keys.sourceReaders(account, order.source.hash),
     ],
     [
       id,

@@ -55,37 +55,8 @@ async function eraseOne(store: Store, id: ReportId, by: string): Promise<Erased>
   }
   if (stored === null)
     return { outcome: (await redis.exists(keys.tombstone(id))) === 1 ? "erased_before" : "unknown" };
-  const { account, sourceHash } = stored.report;
-  const earlier = ((await redis.hget(keys.report(id), "earlierSources")) ?? "").split(" ");
-  const shared = await sourcesOfOthers(store, account, id, new Set([...earlier, sourceHash]));
-  const orphaned = earlier.filter((hash) => hash !== "" && hash !== sourceHash && !shared.has(hash));
-  if (orphaned.length > 0) await redis.unlink(...orphaned.map((hash) => keys.source(account, hash)));
-  await removeAtOnce(store, stored, shared.has(sourceHash));
-  // The newest order of the same data is another's: the snapshot is not ours to keep for it unless it reads it.
-  if (!shared.has(sourceHash)) await redis.unlink(keys.source(account, sourceHash));
+  await removeAtOnce(store, stored);
   return { outcome: "erased" };
-}
-
-const PAGE = 500;
-
-/** Those of the snapshots that other reports of the account are written from. */
-async function sourcesOfOthers(
-  store: Store,
-  account: string,
-  id: ReportId,
-  wanted: ReadonlySet<string>,
-): Promise<Set<string>> {
-  const { redis, keys } = store;
-  const found = new Set<string>();
-  for (let start = 0; ; start += PAGE) {
-    const index = keys.indexAccount(account);
-    const ids = (await redis.zrange(index, String(start), String(start + PAGE - 1))) as ReportId[];
-    if (ids.length === 0) return found;
-    const pipeline = redis.pipeline();
-    for (const other of ids) pipeline.hget(keys.report(other), "sourceHash");
-    for (const [nth, [, hash]] of ((await pipeline.exec()) ?? []).entries())
-      if (ids[nth] !== id && typeof hash === "string" && wanted.has(hash)) found.add(hash);
-  }
 }
 
 /**

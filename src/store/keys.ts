@@ -27,6 +27,8 @@ export function keysOf(fleet: string) {
     fleetEvents: `${root}:events`,
 
     source: (account: string, hash: string) => `${root}:source:${hash}:${account}`,
+    /** Reports that are written from it; it goes with the last of them. */
+    sourceReaders: (account: string, hash: string) => `${root}:source-readers:${hash}:${account}`,
     idempotency: (account: string, keyHash: string) => `${root}:idempotency:${keyHash}:${account}`,
 
     /** The newest order of one account for one type and source. */

@@ -19,6 +19,7 @@ import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 import { MOVE_LUA } from "./sections.ts";
+import { SNAPSHOT_LUA } from "./snapshots.ts";
 
 /** Ends the review of a report: the next run begins, and the outbox sees to it that somebody rings it. */
 const GO_ON_LUA = `${PLACES_LUA}
@@ -199,8 +200,8 @@ export async function decideSections(
   return decided(reply);
 }
 
-const CORRECT = savingScript(`${MOVE_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${GO_ON_LUA}
--- KEYS report source wakeups outbox events fleet_events audit sections...
+const CORRECT = savingScript(`${MOVE_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${GO_ON_LUA}${SNAPSHOT_LUA}
+-- KEYS report source wakeups outbox events fleet_events audit source_readers sections...
 -- ARGV id version operation by why statuses names wake_after_ms hash bytes source plan_again status_event resolved_event, then section events
 local id, operation, by, why = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
 local names = cjson.decode(ARGV[7])
@@ -211,12 +212,12 @@ if (r[2] or '0') ~= ARGV[2] then return {'stale', r[2] or '0'} end
 if not may(ARGV[6], r[1]) then return {'refused', r[1]} end
 
 local now = now_ms()
-redis.call('SET', KEYS[2], ARGV[11], 'NX')
+keep_snapshot(KEYS[2], KEYS[8], ARGV[11], id)
 redis.call('HSET', KEYS[1], 'sourceHash', ARGV[9], 'sourceBytes', ARGV[10], 'operation', operation, 'decidedBy', by, 'decidedWhy', why)
 -- Erasing the report erases what was sent before as well.
 redis.call('HSET', KEYS[1], 'earlierSources', (r[6] or '') .. ' ' .. r[5])
 if ARGV[12] == '1' then redis.call('HDEL', KEYS[1], 'plan') end
-for i = 8, #KEYS do
+for i = 9, #KEYS do
   local s = redis.call('HMGET', KEYS[i], 'status', 'claim', 'transient', 'repair', 'crash', 'history')
   local status = s[1] or 'pending'
   -- Whoever writes it now lets go of it at the next call, because its run is over; until then the new run waits for it.
@@ -224,7 +225,7 @@ for i = 8, #KEYS do
     redis.call('HSET', KEYS[i], 'claim', '', 'history', (s[6] or '') .. ' ' .. (s[3] or '0') .. '/' .. (s[4] or '0') .. '/' .. (s[5] or '0'))
     redis.call('HINCRBY', KEYS[i], 'fence', 1)
     move_section(KEYS[i], KEYS[1], status, 'pending', KEYS[5], KEYS[6])
-    emit(KEYS[5], KEYS[6], ARGV[15 + i - 8])
+    emit(KEYS[5], KEYS[6], ARGV[15 + i - 9])
   end
   redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'pin', 'edited', 'output', 'outputHash', 'unreviewed')
 end
@@ -283,6 +284,7 @@ export async function replaceSource(
       keys.events(id),
       keys.fleetEvents,
       keys.audit,
+      keys.sourceReaders(account, source.hash),
       ...sections.map((section) => keys.section(id, section)),
     ],
     [

@@ -12,6 +12,7 @@ import { isFinished } from "../domain/report.ts";
 import { redisNow, type Store } from "./redis.ts";
 import { readReport, type StoredReport } from "./reports.ts";
 import { run, savingScript } from "./script.ts";
+import { releaseSnapshots } from "./snapshots.ts";
 
 const DUE = savingScript(`
 -- KEYS ended   ARGV limit
@@ -64,21 +65,20 @@ async function removeTexts(store: Store, { report, plan }: StoredReport): Promis
   await pipeline.exec();
 }
 
-/** What retention would do in the end, now. The snapshot stays where another report still reads it. */
-export async function removeAtOnce(store: Store, stored: StoredReport, keepSource: boolean): Promise<void> {
-  await removeReport(store, stored, keepSource);
+/** What retention would do in the end, now. */
+export async function removeAtOnce(store: Store, stored: StoredReport): Promise<void> {
+  await removeReport(store, stored);
   await moveOn(store, stored.report.id, null, "report");
 }
 
 /** Everything but a tombstone goes. Ledger rows and holds are the account's history and stay for ever. */
-async function removeReport(store: Store, stored: StoredReport, keepSource = false): Promise<void> {
+async function removeReport(store: Store, stored: StoredReport): Promise<void> {
   const { redis, keys } = store;
   const { report, plan } = stored;
   await removeTexts(store, stored);
-  const [idempotency, newest] = await Promise.all([
-    redis.hget(keys.report(report.id), "idempotency"),
-    redis.get(keys.sameOrder(report.account, report.type, report.sourceHash)),
-  ]);
+  // While the record is still there to say which: an interrupted removal finds the rest of them again.
+  await releaseSnapshots(store, report);
+  const idempotency = await redis.hget(keys.report(report.id), "idempotency");
   const pipeline = redis.pipeline();
   pipeline.unlink(
     keys.artefact(report.id),
@@ -89,11 +89,6 @@ async function removeReport(store: Store, stored: StoredReport, keepSource = fal
   for (const { key } of plan ?? []) pipeline.unlink(keys.section(report.id, key));
   for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1")) pipeline.unlink(keys.case(id));
   if (idempotency !== null) pipeline.unlink(idempotency);
-  // A newer order of the same data still reads the same snapshot.
-  if (newest === null || newest === report.id) {
-    pipeline.unlink(keys.sameOrder(report.account, report.type, report.sourceHash));
-    if (!keepSource) pipeline.unlink(keys.source(report.account, report.sourceHash));
-  }
   pipeline.zrem(keys.indexAll, report.id);
   pipeline.zrem(keys.indexAccount(report.account), report.id);
   pipeline.zrem(keys.indexType(report.type), report.id);

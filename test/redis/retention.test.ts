@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sweepRetention } from "../../src/store/retention.ts";
+import type { ReportId } from "../../src/domain/ids.ts";
+import { grantCredits, readLedger } from "../../src/store/credits.ts";
 import { readArtefact } from "../../src/store/deliver.ts";
-import { readLedger } from "../../src/store/credits.ts";
+import { endReport } from "../../src/store/end-report.ts";
+import { eraseReport } from "../../src/store/erase.ts";
+import { readReport, readSource } from "../../src/store/reports.ts";
+import { replaceSource } from "../../src/store/resume.ts";
+import { sweepRetention } from "../../src/store/retention.ts";
 import { startTestFleet, type TestFleet } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";
+import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
 
 const YEAR_MS = 365 * 86_400_000;
 const KEEP = { keepTextsMs: YEAR_MS, keepReportsMs: YEAR_MS };
@@ -67,4 +73,108 @@ test("a report that is still open is never touched", async () => {
   await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
   expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(0);
   expect(await fleet.store.redis.exists(fleet.store.keys.calls(id))).toBe(1);
+});
+
+/** Orders and their ends, without anybody who writes them. */
+class Shelf {
+  readonly store = openTestStore("snapshots");
+
+  async order(type: string, data: string): Promise<ReportId> {
+    await grantCredits(this.store, { account: "acme", credits: 5, reference: aReportId() });
+    const id = aReportId();
+    await admitOrder(this.store, { id, type, account: "acme", credits: 5, source: snapshotOf(data) });
+    return id;
+  }
+
+  async correct(id: ReportId, data: string): Promise<void> {
+    const stored = await this.#read(id);
+    const corrected = await replaceSource(
+      this.store,
+      {
+        report: stored.report,
+        by: "ada",
+        why: "a typing error",
+        version: stored.decisions,
+        operation: aReportId(),
+        statuses: ["pending", "running"],
+        source: snapshotOf(data),
+        sections: [],
+        planAgain: false,
+      },
+      60_000,
+    );
+    expect(corrected.outcome).toBe("done");
+  }
+
+  /** Ended, and past the time for which reports are kept. */
+  async outlive(id: ReportId): Promise<void> {
+    const { report } = await this.#read(id);
+    await endReport(this.store, report, { status: "cancelled", because: "a test", by: "ada" });
+    expect(await sweepRetention(this.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
+    expect(await readReport(this.store, id)).toBeNull();
+  }
+
+  async has(data: string): Promise<boolean> {
+    return (await readSource(this.store, "acme", snapshotOf(data).hash)).ok;
+  }
+
+  async #read(id: ReportId) {
+    const stored = await readReport(this.store, id);
+    if (stored === null) throw new Error(`${id} is gone.`);
+    return stored;
+  }
+}
+
+function snapshotOf(data: string) {
+  return { canonical: JSON.stringify(data), hash: data.padEnd(64, "0"), bytes: data.length };
+}
+
+test("an old report leaves its source to an open report of another type, and the last reader takes it along", async () => {
+  const shelf = new Shelf();
+  const old = await shelf.order("topic", "a1");
+  const other = await shelf.order("digest", "a1");
+  await shelf.outlive(old);
+  expect(await shelf.has("a1")).toBe(true);
+  await shelf.outlive(other);
+  expect(await shelf.has("a1")).toBe(false);
+  // An order of the same data finds its source there again.
+  await shelf.order("topic", "a1");
+  expect(await shelf.has("a1")).toBe(true);
+  shelf.store.close();
+});
+
+test("an old report leaves its source to a report that was corrected to the same data", async () => {
+  const shelf = new Shelf();
+  const old = await shelf.order("topic", "b1");
+  const corrected = await shelf.order("topic", "b2");
+  await shelf.correct(corrected, "b1");
+  await shelf.outlive(old);
+  expect([await shelf.has("b1"), await shelf.has("b2")]).toEqual([true, true]);
+  await shelf.outlive(corrected);
+  // What was sent before the correction goes as well.
+  expect([await shelf.has("b1"), await shelf.has("b2")]).toEqual([false, false]);
+  shelf.store.close();
+});
+
+test("erasing one report leaves its source to an open one of another type", async () => {
+  const shelf = new Shelf();
+  const erased = await shelf.order("topic", "c1");
+  const other = await shelf.order("digest", "c1");
+  await eraseReport(shelf.store, erased, "ada");
+  expect(await shelf.has("c1")).toBe(true);
+  await eraseReport(shelf.store, other, "ada");
+  expect(await shelf.has("c1")).toBe(false);
+  shelf.store.close();
+});
+
+test("a source from before its readers were listed is kept, since nobody knows who else reads it", async () => {
+  const shelf = new Shelf();
+  const { redis, keys } = shelf.store;
+  const unlisted = await shelf.order("digest", "d1");
+  await redis.unlink(keys.sourceReaders("acme", snapshotOf("d1").hash));
+  const listed = await shelf.order("topic", "d1");
+  await shelf.outlive(listed);
+  expect((await readReport(shelf.store, unlisted))?.report.sourceHash).toBe(snapshotOf("d1").hash);
+  expect(await shelf.has("d1")).toBe(true);
+  shelf.store.close();
 });
