@@ -33,8 +33,10 @@ if ARGV[10] ~= '' then
 end
 local same = redis.call('GET', KEYS[15])
 if same and ARGV[17] ~= 'again' then
-  local status = redis.call('HGET', ARGV[18] .. same, 'status')
-  if status and status ~= 'completed' and status ~= 'failed' and status ~= 'cancelled' then
+  local s = redis.call('HMGET', ARGV[18] .. same, 'status', 'sourceHash')
+  local open = s[1] and s[1] ~= 'completed' and s[1] ~= 'failed' and s[1] ~= 'cancelled'
+  -- Corrected since, it is written from other data than these.
+  if open and s[2] == ARGV[7] then
     -- The key is bound all the same: sent again after that report has ended, it must not become a second order.
     if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], 'body', ARGV[10], 'report', same, 'at', now_ms()) end
     return {'open_order', same}

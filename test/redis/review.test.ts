@@ -422,6 +422,17 @@ test("a report whose end comes between reading and deciding is not brought back 
   expect(await checkReviews(store, story.id)).toEqual([]);
 });
 
+test("an order of the data that an open report was corrected from is an order of its own", async () => {
+  const desk = deskOf(store);
+  const order = { account: "acme", type: "topic", source: { topic: "marshes" } };
+  const { id } = await submitReport(desk, order);
+  expect(await submitReport(desk, order)).toMatchObject({ id, openOrder: true });
+  await correctSource(desk, id, { topic: "moors" }, BY);
+  const again = await submitReport(desk, order);
+  expect(again.openOrder).toBe(false);
+  expect(again.id).not.toBe(id);
+});
+
 /** The same store, with a piece of every script that holds it replaced: a mistake somebody might make one day. */
 function withMistake(piece: string, instead: string): { store: Store; planted: () => number } {
   let count = 0;
