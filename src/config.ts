@@ -55,7 +55,8 @@ const DURATIONS = {
   webhookTimeoutMs: 15 * SECOND_MS,
   webhookDisableMs: 5 * DAY_MS,
   webhookRotateMs: 1 * DAY_MS,
-  /** The most a report type's own code may take. */
+  /** The most a section may take in all, its calls included; and a report type's own code beside them. */
+  sectionMs: 60 * MINUTE_MS,
   userCodeMs: 30 * SECOND_MS,
   /** After its end a report loses its raw answers and prompts, and later everything but its place in the books. */
   keepTextsMs: 30 * DAY_MS,

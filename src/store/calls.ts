@@ -104,7 +104,11 @@ local open_id = redis.call('HGET', KEYS[3], take_key .. '@')
 local open_estimate = nil
 if open_id and open_id ~= ask_id then
   local open_state, open_amount = string.match(redis.call('HGET', KEYS[4], open_id) or '', '^(%a[%a_]*)|(%d+)|')
-  if open_state == 'open' then open_estimate = open_amount end
+  if open_state == 'open' then
+    -- Under this very fence it is on its way in this process: the second one waits for its answer.
+    if redis.call('HGET', KEYS[3], take_key .. '@fence') == ARGV[1] then return {'wait', '500', 'on_its_way', ''} end
+    open_estimate = open_amount
+  end
 end
 
 -- What an earlier delivery in part was written from counts against the budget as well.
@@ -119,7 +123,7 @@ if open_estimate then
 end
 if take > n then redis.call('HSET', KEYS[3], call_key, take .. ':open:0') end
 if take > n and take > first then redis.call('HINCRBY', KEYS[2], 'repair', 1) end
-redis.call('HSET', KEYS[3], take_key .. '@', ask_id)
+redis.call('HSET', KEYS[3], take_key .. '@', ask_id, take_key .. '@fence', ARGV[1])
 redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[16])
 open_books(KEYS[1], ask_id, estimate, string.match(ARGV[8], '^[^/]*/(.*)#') or ARGV[8], now)
 book_today(KEYS[8], now, r[9], ARGV[5])
@@ -143,6 +147,8 @@ if state == 'duplicate' then return {'duplicate', redis.call('HGET', KEYS[2], ta
 local micros = ARGV[4]
 local now = now_ms()
 local reserved = (state == 'open' or state == 'unknown') and tonumber(estimate) or 0
+-- What was set aside yesterday is not in today's sum, so it is not taken from it either.
+if not begun_today(KEYS[3], ARGV[1], now) then reserved = 0 end
 book_today(KEYS[8], now, report[2], plus(tonumber(micros) - reserved))
 route_answered(KEYS[6], KEYS[7], now, ARGV[1], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]))
 redis.call('HSET', KEYS[9], ARGV[11], now .. ' ' .. ARGV[8])
@@ -152,7 +158,7 @@ local wanted = n == ARGV[3] and take_state == 'open' and redis.call('HEXISTS', K
 local over = report_status == 'completed' or report_status == 'failed' or report_status == 'cancelled'
 if wanted then
   redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros)
-  redis.call('HDEL', KEYS[2], take_key .. '@')
+  redis.call('HDEL', KEYS[2], take_key .. '@', take_key .. '@fence')
   redis.call('HSET', KEYS[3], ARGV[1], 'answered|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
   -- After the end the answer changes the books only: nothing will ever be delivered from it.
   book(KEYS[1], ARGV[1], over and 'wasted' or 'pending', micros, over and 'late' or '')
@@ -173,12 +179,13 @@ local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state ~= 'open' then return 'concluded' end
 local billed = ARGV[2] == 'unknown' and estimate or '0'
 book(KEYS[1], ARGV[1], ARGV[2], billed, ARGV[5])
-if ARGV[2] ~= 'unknown' then
-  book_today(KEYS[7], now_ms(), redis.call('HGET', KEYS[1], 'account'), minus(estimate))
+local now = now_ms()
+if ARGV[2] ~= 'unknown' and begun_today(KEYS[2], ARGV[1], now) then
+  book_today(KEYS[7], now, redis.call('HGET', KEYS[1], 'account'), minus(estimate))
 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. '|' .. estimate .. '|' .. billed .. '|' .. ARGV[4])
 route_unanswered(KEYS[8], KEYS[6], ARGV[1])
-if redis.call('HGET', KEYS[5], ARGV[4] .. '@') == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@') end
+if redis.call('HGET', KEYS[5], ARGV[4] .. '@') == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@', ARGV[4] .. '@fence') end
 emit(KEYS[3], KEYS[4], ARGV[3])
 return 'concluded'
 `);
@@ -244,7 +251,8 @@ export type WaitReason =
   | "probing"
   | "requests_per_minute"
   | "tokens_per_minute"
-  | "concurrency";
+  | "concurrency"
+  | "on_its_way";
 
 /** What stands between a call and its provider, as configured. */
 export interface Gate {

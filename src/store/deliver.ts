@@ -22,7 +22,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'committed', '
 local open = r[1] == 'running' or r[1] == 'waiting_for_retry' or (r[1] == 'needs_review' and ARGV[5] == 'partial')
 if r[1] == 'completed' then return 'delivered' end
 if r[2] ~= ARGV[2] or r[3] ~= ARGV[3] or not open then return 'superseded' end
-if redis.call('HGET', KEYS[2], 'hash') ~= ARGV[4] then return 'no_artefact' end
+if redis.call('HEXISTS', KEYS[2], 'document:' .. ARGV[4]) == 0 then return 'no_artefact' end
 local hold = redis.call('HMGET', KEYS[5], 'status', 'credits')
 if hold[1] ~= 'reserved' then return 'no_hold' end
 local credits, before = tonumber(hold[2]), tonumber(r[4] or '0')
@@ -36,6 +36,11 @@ for i = 11, #ARGV do delivered[ARGV[i]] = true end
 close_books(KEYS[1], delivered)
 redis.call('HSET', KEYS[1], 'status', 'completed', 'delivery', ARGV[5], 'artefactHash', ARGV[4], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
 redis.call('HDEL', KEYS[1], 'failure')
+-- From here on this document is the report; drafts of deliveries that did not happen go.
+redis.call('HSET', KEYS[2], 'hash', ARGV[4])
+for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
+  if field ~= 'hash' and field ~= 'document:' .. ARGV[4] then redis.call('HDEL', KEYS[2], field) end
+end
 redis.call('HINCRBY', KEYS[1], 'committed', plus(commit))
 end_hold(KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9], ARGV[3], ARGV[1], commit, true, now, ARGV[7], ARGV[8])
 redis.call('ZREM', KEYS[6], ARGV[1])
@@ -73,12 +78,13 @@ export interface Receipt {
   spentMicros: number;
 }
 
-/** Saves the artefact under its hash; the same artefact twice is the same. Returns the hash. */
+/** Saves a document under its hash. It is nobody's report until `deliver` says so, whoever saves it and when. */
 export async function saveArtefact(store: Store, artefact: Artefact, hash: string): Promise<void> {
-  await store.redis.hset(store.keys.artefact(artefact.report), {
-    hash,
-    document: pack(JSON.stringify(artefact)),
-  });
+  await store.redis.hset(
+    store.keys.artefact(artefact.report),
+    `document:${hash}`,
+    pack(JSON.stringify(artefact)),
+  );
 }
 
 /** What is delivered, and what it is worth. */
@@ -153,9 +159,12 @@ export async function deliver(
 export type ArtefactRead = { ok: true; artefact: Artefact; hash: string } | { ok: false; because: string };
 
 export async function readArtefact(store: Store, id: ReportId): Promise<ArtefactRead> {
-  const [hash, document] = await store.redis.hmgetBuffer(store.keys.artefact(id), "hash", "document");
-  if (!hash || !document) return { ok: false, because: `${id} has no artefact` };
+  // One read, so that a document and the hash that names it belong together.
+  const fields = await store.redis.hgetallBuffer(store.keys.artefact(id));
+  const hash = fields["hash"]?.toString();
+  const document = fields[`document:${hash}`];
+  if (hash === undefined || document === undefined) return { ok: false, because: `${id} has no artefact` };
   const unpacked = unpack(document);
   if (!unpacked.ok) return { ok: false, because: `the artefact of ${id} is damaged: ${unpacked.because}` };
-  return { ok: true, artefact: JSON.parse(unpacked.text) as Artefact, hash: hash.toString() };
+  return { ok: true, artefact: JSON.parse(unpacked.text) as Artefact, hash };
 }

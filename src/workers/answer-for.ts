@@ -16,6 +16,7 @@ import { estimateTokens } from "../llm/token-estimate.ts";
 import { beginCall, concludeUnanswered, type Asking, type Begun, type WaitReason } from "../store/calls.ts";
 import { closeRoute, closeRouteFor, reportTrouble } from "../store/routes.ts";
 import { joinContinued } from "./repair-question.ts";
+import { patiently } from "./patiently.ts";
 import { summaryOf, type Session } from "./session.ts";
 import type { Stop } from "./stop.ts";
 
@@ -45,12 +46,9 @@ export async function answerFor(session: Session, wanted: Wanted): Promise<Reply
   let closed: Extract<Stop, { stop: "failed" }> | null = null;
   for (const route of wanted.routes) {
     const asking = askingFor(session, wanted, route);
-    const begun = await beginCall(
-      session.workshop.store,
-      session.claim,
-      asking,
-      gateOf(session, route),
-      session.takeSettlements(),
+    const settlements = session.takeSettlements();
+    const begun = await session.fromStore(() =>
+      beginCall(session.workshop.store, session.claim, asking, gateOf(session, route), settlements),
     );
     switch (begun.outcome) {
       case "go": {
@@ -184,7 +182,9 @@ async function unanswered(
 ): Promise<RouteClosed> {
   const { store, durations } = session.workshop;
   const { failure, verdict } = session.judge(asked.evidence, { unknownBilling: asked.billing === "unknown" });
-  await concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure));
+  await patiently(session.control.signal, () =>
+    concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure)),
+  );
   if (session.control.signal.aborted)
     session.stopWith({ stop: "hand_on", because: "the grace period is over" });
 
@@ -195,17 +195,19 @@ async function unanswered(
     return { closed: { stop: "failed", failure, verdict: wait } };
   }
   if (verdict.verdict === "wait") {
-    await closeRouteFor(store, route.id, verdict.afterMs);
+    await session.fromStore(() => closeRouteFor(store, route.id, verdict.afterMs));
     if (verdict.afterMs > durations.fallbackAfterMs) return { closed: { stop: "failed", failure, verdict } };
   }
   if (verdict.verdict === "retry" && asked.billing === "not_billed") {
-    const trouble = await reportTrouble(store, route.id, {
-      beganAt,
-      freeForMs: durations.troubleFreeMs,
-      firstMs: durations.troubleFirstMs,
-      longestMs: durations.troubleLongestMs,
-      random: session.workshop.random(),
-    });
+    const trouble = await session.fromStore(() =>
+      reportTrouble(store, route.id, {
+        beganAt,
+        freeForMs: durations.troubleFreeMs,
+        firstMs: durations.troubleFirstMs,
+        longestMs: durations.troubleLongestMs,
+        random: session.workshop.random(),
+      }),
+    );
     if (trouble.fault === "route")
       return session.stopWith({ stop: "failed", failure, verdict: waitForRoute(failure, trouble.waitMs) });
   }
@@ -225,7 +227,9 @@ async function closeForAll(session: Session, route: Route, failure: Failure): Pr
   const { store, processId, durations } = session.workshop;
   // Out of money is a fact of the account; a refused key may be this process's own mistake.
   const withdrawWithinMs = failure.kind === "workflow" ? durations.withdrawWithinMs : 0;
-  const outcome = await closeRoute(store, route.id, failure.message, processId, withdrawWithinMs);
+  const outcome = await session.fromStore(() =>
+    closeRoute(store, route.id, failure.message, processId, withdrawWithinMs),
+  );
   if (outcome === "withdraw") {
     session.workshop.withdraw(
       `${failure.message} Others are answered on ${route.id}: check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL of this process.`,
@@ -282,4 +286,5 @@ const WAITING = {
   requests_per_minute: () => "this minute's requests are used up",
   tokens_per_minute: () => "this minute's tokens are used up",
   concurrency: () => "all of the route's slots are taken",
+  on_its_way: () => "the same question is on its way already",
 } as const satisfies Record<WaitReason, (detail: string) => string>;

@@ -3,6 +3,7 @@ import type { Verdict } from "../domain/failure.ts";
 import { leaveSection, type Leaving } from "../store/sections.ts";
 import { ballotOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
+import { patiently } from "./patiently.ts";
 import { summaryOf, type Session } from "./session.ts";
 import type { Stop } from "./stop.ts";
 
@@ -10,13 +11,12 @@ export async function carryOut(session: Session, stop: Stop): Promise<Ending> {
   const consequence = consequenceOf(session, stop);
   if (consequence.leaving !== null) {
     const { store, durations } = session.workshop;
-    await leaveSection(
-      store,
-      session.claim,
-      consequence.leaving,
-      session.takeSettlements(),
-      durations.wakeAfterMs,
-      consequence.leaving.to === "needs_review" ? ballotOf(session, consequence.leaving.failure) : [],
+    const { leaving } = consequence;
+    const settlements = session.takeSettlements();
+    const ballot = leaving.to === "needs_review" ? ballotOf(session, leaving.failure) : [];
+    // A claim that is not ended stays ours, and nobody else may go on while this process lives.
+    await patiently(session.control.signal, () =>
+      leaveSection(store, session.claim, leaving, settlements, durations.wakeAfterMs, ballot),
     );
   }
   return consequence.ending;

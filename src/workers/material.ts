@@ -14,7 +14,7 @@ export async function readMaterial(
 ): Promise<SectionInput<unknown, unknown>> {
   const { store } = session.workshop;
   const { id, account, sourceHash } = stored.report;
-  const read = await readSource(store, account, sourceHash);
+  const read = await session.fromStore(() => readSource(store, account, sourceHash));
   if (!read.ok)
     unreadable(
       session,
@@ -25,7 +25,7 @@ export async function readMaterial(
 
   const sections: Record<string, unknown> = {};
   for (const key of planned.after) {
-    const output = await readOutput(store, id, key);
+    const output = await session.fromStore(() => readOutput(store, id, key));
     // A skipped section has none; those after it were told so by its absence.
     if (output.ok) sections[key] = output.output;
     else if (!output.missing)

@@ -29,8 +29,19 @@ export async function payOnce<T>(
   request: CallRequest<T>,
   model: ModelConfig,
 ): Promise<T> {
-  const routes = session.workshop.routesOf(model);
   const callKey = callKeyOf(session.claim.section, call, request, model);
+  return session.oneAtATime(callKey, () => ask(session, call, callKey, request, model));
+}
+
+async function ask<T>(
+  session: Session,
+  call: string,
+  callKey: string,
+  request: CallRequest<T>,
+  model: ModelConfig,
+): Promise<T> {
+  session.checkMayGoOn();
+  const routes = session.workshop.routesOf(model);
   const reused = await reuseAnswer(session, call, callKey, request, model);
   if (reused.reused) return reused.value;
   let question: LlmRequest = {

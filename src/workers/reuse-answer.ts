@@ -19,12 +19,14 @@ export async function reuseAnswer<T>(
   const { store } = session.workshop;
   const entry = entryFor(session, call, request, model);
   if (entry === null) return { reused: false };
-  const answer = await readCached(store, entry);
+  const answer = await session.fromStore(() => readCached(store, entry));
   if (answer === null) return { reused: false };
   const judged = judgeAnswer(request.output, answer);
   // What another report could use and this one cannot is asked for anew.
   if (!judged.ok) return { reused: false };
-  const adopted = await adoptCached(store, session.claim, { name: call, callKey }, answer);
+  const adopted = await session.fromStore(() =>
+    adoptCached(store, session.claim, { name: call, callKey }, answer),
+  );
   if (adopted === "superseded") session.stopWith({ stop: "superseded" });
   return adopted === "adopted" ? { reused: true, value: judged.value } : { reused: false };
 }
@@ -38,7 +40,10 @@ export async function offerForReuse<T>(
 ): Promise<void> {
   const entry = entryFor(session, call, request, model);
   if (entry === null || request.cache === undefined) return;
-  await writeCached(session.workshop.store, session.claim, entry, answer, request.cache.ttlMs);
+  // An answer that cannot be offered to others is no less an answer.
+  await writeCached(session.workshop.store, session.claim, entry, answer, request.cache.ttlMs).catch(
+    () => undefined,
+  );
 }
 
 function entryFor(

@@ -62,7 +62,7 @@ export function sectionContext(
       const { store, durations } = session.workshop;
       const { report, section } = session.claim;
       const key = `${section}/step-${name}/${createHash("sha256").update(canonicalJson(inputs)).digest("hex").slice(0, 16)}`;
-      const stored = await readStep(store, report, key);
+      const stored = await session.fromStore(() => readStep(store, report, key));
       if (stored.found) return stored.value as T;
 
       const limitMs = options.timeoutMs ?? durations.userCodeMs;
@@ -77,7 +77,9 @@ export function sectionContext(
             work,
           );
           const elapsedMs = Math.round(performance.now() - startedAt);
-          return (await saveStep(store, session.claim, { key, name, elapsedMs }, value)) as T;
+          return (await session.fromStore(() =>
+            saveStep(store, session.claim, { key, name, elapsedMs }, value),
+          )) as T;
         } catch (thrown) {
           if (thrown instanceof SectionStopped) throw thrown;
           session.checkMayGoOn();

@@ -26,6 +26,8 @@ export interface WorkerDurations {
   graceMs: number;
   lockMs: number;
   stalledMs: number;
+  /** Limit for all of a section's own code, its calls included. */
+  sectionMs: number;
   /** Limit for a report author's own code: a step, a plan, an assembly. */
   userCodeMs: number;
   /** A report that has not moved for this long is looked at by the sweeper. */
@@ -106,6 +108,8 @@ export class Session {
   pinned: AskedQuestion | null = null;
   /** Failures of calls that the section went on without; each is an event and a vote. */
   readonly givenUp: FailureSummary[] = [];
+  /** Calls on their way, by call key: the same question is never on its way twice. */
+  readonly #running = new Map<string, Promise<unknown>>();
 
   constructor(
     workshop: Workshop,
@@ -135,6 +139,43 @@ export class Session {
     const settlements = this.#settlements;
     this.#settlements = [];
     return settlements;
+  }
+
+  /** One after the other for the same call key; the second finds the first one's answer in its checkpoint. */
+  async oneAtATime<T>(callKey: string, call: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(callKey);
+    const mine = (async () => {
+      await before?.catch(() => undefined);
+      return call();
+    })();
+    this.#running.set(callKey, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#running.get(callKey) === mine) this.#running.delete(callKey);
+    }
+  }
+
+  /** A section is not left while a call of it is on its way: what it is paid for would be asked again. */
+  async callsLanded(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
+  }
+
+  /**
+   * Asks the store something. An error of the store (full, read-only, loading) is no fault of the section, its type or
+   * its author: the section waits. It is remembered here, since author code may catch what is thrown.
+   */
+  async fromStore<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (thrown) {
+      if (thrown instanceof SectionStopped) throw thrown;
+      return this.stopWith({
+        stop: "wait",
+        afterMs: this.workshop.durations.askAgainMs,
+        because: "the store does not take it now",
+      });
+    }
   }
 
   /** Author code may catch everything, so the first stop is remembered: nothing is paid after it. */

@@ -52,14 +52,20 @@ export class Spool {
     answer: Answer,
     options: { spoolAfterMs: number; signal: AbortSignal },
   ): Promise<Recorded> {
+    const { signal } = options;
     let file: string | null = null;
     let late = false;
+    const keep = () => {
+      file ??= this.#write({ v: 1, report: of.report, section: of.section, asking: of.asking, answer });
+    };
     const timer = setTimeout(() => {
       late = true;
       this.#unsaved += 1;
       this.#onTrouble(this.#unsaved);
-      file = this.#write({ v: 1, report: of.report, section: of.section, asking: of.asking, answer });
+      keep();
     }, options.spoolAfterMs);
+    // At once and not when the try fails: a command to a Redis that is away may outlive the process.
+    signal.addEventListener("abort", keep, { once: true });
     try {
       for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_PAUSE_MS)) {
         try {
@@ -67,12 +73,16 @@ export class Spool {
           if (file !== null) rmSync(file, { force: true });
           return recorded;
         } catch (error) {
-          if (options.signal.aborted) throw error;
-          await pause(waitMs);
+          if (signal.aborted) {
+            keep();
+            throw error;
+          }
+          await pause(waitMs, undefined, { signal }).catch(() => undefined);
         }
       }
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener("abort", keep);
       if (late) {
         this.#unsaved -= 1;
         this.#onTrouble(this.#unsaved);

@@ -24,7 +24,9 @@ import { readMaterial } from "./material.ts";
 import { authorOf, type Author } from "./section-author.ts";
 import { sectionContext } from "./section-context.ts";
 import { errorFacts, Session, type JobControl, type Workshop } from "./session.ts";
+import { patiently } from "./patiently.ts";
 import { SectionStopped, type Stop } from "./stop.ts";
+import { withTimeout } from "./with-timeout.ts";
 
 export async function writeSection(
   workshop: Workshop,
@@ -55,24 +57,28 @@ export async function writeSection(
     retryStrategy(type.retries, author?.retries),
     stored.report.account,
   );
+  let output: string;
   try {
-    const { pinnedCase } = claimed.claim;
-    if (pinnedCase !== null) session.pinned = await readQuestion(workshop.store, pinnedCase);
-    const output = await write(session, stored, type, author);
-    const json = JSON.stringify(output);
-    const hash = createHash("sha256").update(json).digest("hex");
-    await finishSection(
-      workshop.store,
-      claimed.claim,
-      { output: json, hash, unreviewed: session.unreviewed, used: [...session.used] },
-      session.takeSettlements(),
-      workshop.durations.wakeAfterMs,
-      ballotOf(session, null),
-    );
-    return DONE;
+    output = JSON.stringify(await write(session, stored, type, author));
   } catch (thrown) {
+    await session.callsLanded();
     return carryOut(session, stopOf(session, thrown));
   }
+  await session.callsLanded();
+  return finish(session, output);
+}
+
+/** Everything is paid and written; only the store has to take it, however long that lasts. */
+async function finish(session: Session, output: string): Promise<Ending> {
+  const { workshop, claim, control, unreviewed } = session;
+  const hash = createHash("sha256").update(output).digest("hex");
+  const settlements = session.takeSettlements();
+  const ballot = ballotOf(session, null);
+  const written = { output, hash, unreviewed, used: [...session.used] };
+  await patiently(control.signal, () =>
+    finishSection(workshop.store, claim, written, settlements, workshop.durations.wakeAfterMs, ballot),
+  );
+  return DONE;
 }
 
 async function write(
@@ -88,8 +94,17 @@ async function write(
       "section_unknown",
       `Version ${type.version} of ${type.type} has no section ${session.claim.section}.`,
     );
+  const { store, durations } = session.workshop;
+  const { pinnedCase } = session.claim;
+  if (pinnedCase !== null) session.pinned = await session.fromStore(() => readQuestion(store, pinnedCase));
   const input = await readMaterial(session, stored, type, author.planned);
-  const output = await author.write(sectionContext(session, input, author.model));
+  const context = sectionContext(session, input, author.model);
+  const output = await withTimeout(
+    durations.sectionMs,
+    session.control.signal,
+    `section ${session.claim.section}`,
+    () => author.write(context),
+  );
   // Author code may have caught the stop and returned all the same.
   if (session.stop !== null) session.stopWith(session.stop);
 
@@ -116,6 +131,7 @@ function broken(session: Session, code: string, message: string): never {
 function stopOf(session: Session, thrown: unknown): Stop {
   if (session.stop !== null) return session.stop;
   if (thrown instanceof SectionStopped) return thrown.stop;
+  if (session.control.signal.aborted) return { stop: "hand_on", because: "the grace period is over" };
   const domain = isFleetError(thrown) ? { code: thrown.code, message: thrown.message } : null;
   const stage = domain?.code === "invalid_source" ? "load" : "config";
   const evidence: Evidence = { surface: "domain", stage, domain, node: errorFacts(thrown) };

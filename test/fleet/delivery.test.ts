@@ -7,6 +7,7 @@ import {
   type TestFleet,
   type TestFleetSettings,
 } from "../../src/testing.ts";
+import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { readLedger } from "../../src/store/credits.ts";
 import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
 import { billedByMark, billedMicros, duplicatesIn } from "../support/ledger.ts";
@@ -175,6 +176,17 @@ test("a process that has finished its work has nothing in hand", async () => {
     () => "jobs stay in hand",
     5_000,
   );
+});
+
+test("whoever assembles a document after the delivery does not replace what the customer was given", async () => {
+  const fleet = await aFleet();
+  const id = await fleet.submit({ ...ORDER, type: "topic" });
+  const delivered = await fleet.delivered(id);
+  // An orchestrator that slept through the delivery, with another version of the type.
+  await saveArtefact(fleet.store, { ...delivered, title: "stale" }, "another-hash");
+  const { report } = await fleet.read(id);
+  await deliver(fleet.store, report, "another-hash", { delivery: "full", sections: [] });
+  expect((await fleet.delivered(id)).title).toBe("lighthouses");
 });
 
 test("ten orders at once are each written once and charged once", async () => {

@@ -195,3 +195,125 @@ test("an accepted answer may be reused by the account's next report where the au
   await fleet.delivered(await fleet.submit({ ...ORDER, account: "other", type: "topic" }));
   expect(fleet.ledger()).toHaveLength(4);
 });
+
+test("the same question asked twice at once is paid once, and both get the answer", async () => {
+  const twins = {
+    ...aSteppedType,
+    sections: [
+      {
+        key: "body",
+        title: "Body",
+        output: { kind: "text" as const, minChars: 1 },
+        write: async (context: { call: (name: string, request: object) => Promise<string> }) => {
+          const ask = () =>
+            context.call("draft", {
+              promptVersion: "1",
+              output: { kind: "text", minChars: 1 },
+              messages: [{ role: "user", content: "[[twin]] Write." }],
+            });
+          const [one, other] = await Promise.all([ask(), ask()]);
+          return `${one === other ? "same" : "different"}: ${one}`;
+        },
+      },
+    ],
+  } as unknown as typeof aSteppedType;
+  const fleet = await aFleet([], [twins]);
+  const artefact = await fleet.delivered(await fleet.submit({ ...ORDER, type: "stepped" }));
+  expect(artefact.markdown).toMatch(/^same: /);
+  expect(billedByMark(fleet.ledger())).toEqual({ twin: 1 });
+});
+
+test("a section is not left while another of its calls is on its way, so that one is not paid again", async () => {
+  const siblings = {
+    ...aSteppedType,
+    sections: [
+      {
+        key: "body",
+        title: "Body",
+        output: { kind: "text" as const, minChars: 1 },
+        write: async (context: { call: (name: string, request: object) => Promise<string> }) => {
+          const ask = (name: string) =>
+            context.call(name, {
+              promptVersion: "1",
+              output: { kind: "text", minChars: 1 },
+              messages: [{ role: "user", content: `[[${name}]] Write.` }],
+            });
+          return (await Promise.all([ask("slow"), ask("limited")])).join("\n");
+        },
+      },
+    ],
+  } as unknown as typeof aSteppedType;
+  const fleet = await startTestFleet({
+    redisUrl: testRedisUrl(),
+    fleet: uniqueFleet("failures"),
+    types: [siblings],
+    latency: { firstByteMs: [400, 400], perTokenMs: 0 },
+    faults: [{ match: { contains: "[[limited]]", first: 1 }, fault: { kind: "rate_limit", seconds: 0.1 } }],
+  });
+  open.push(fleet);
+  await fleet.grant("acme", 100);
+  await fleet.delivered(await fleet.submit({ ...ORDER, type: "stepped" }));
+  expect(billedByMark(fleet.ledger())).toEqual({ slow: 1, limited: 1 });
+});
+
+/** What Redis answers when its disk is full, at the moment a test chooses. */
+function refusal(): Promise<never> {
+  return Promise.reject(
+    Object.assign(new Error("MISCONF Errors writing to the AOF file"), { name: "ReplyError" }),
+  );
+}
+
+test.each(["begin", "finish", "leave"] as const)(
+  "a store that refuses at %s makes the section wait; nothing is paid twice and the type stays open",
+  async (at) => {
+    // A rate limit first, so that there is something to leave for.
+    const fleet = await aFleet([{ match: { first: 1 }, fault: { kind: "rate_limit", seconds: 0.1 } }]);
+    const { redis } = fleet.store;
+    // How each script is known from outside: by what is sent with it.
+    const isWanted = {
+      begin: (sent: readonly unknown[]) => sent.some((arg) => String(arg).includes('"event":"call.begun"')),
+      finish: (sent: readonly unknown[]) => sent.some((arg) => String(arg).includes('"status":"completed"')),
+      leave: (sent: readonly unknown[]) => sent.includes("waiting_for_retry"),
+    }[at];
+    let refusals = 0;
+    const refuses = (sent: readonly unknown[]) => {
+      const refused = refusals < 2 && isWanted(sent);
+      if (refused) refusals += 1;
+      return refused;
+    };
+    const evalsha = redis.evalsha.bind(redis) as (...sent: unknown[]) => unknown;
+    const callBuffer = redis.callBuffer.bind(redis) as (...sent: unknown[]) => unknown;
+    redis.evalsha = ((...sent: unknown[]) =>
+      refuses(sent) ? refusal() : evalsha(...sent)) as typeof redis.evalsha;
+    redis.callBuffer = ((...sent: unknown[]) =>
+      refuses(sent) ? refusal() : callBuffer(...sent)) as typeof redis.callBuffer;
+
+    const id = await fleet.submit({ ...ORDER, type: "chained" });
+    await fleet.delivered(id);
+    expect(refusals).toBe(2);
+    expect(billedByMark(fleet.ledger())).toEqual({
+      "chained/outline/write": 1,
+      "chained/body/write": 1,
+      "chained/summary/write": 1,
+    });
+    for (const section of await fleet.sections(id))
+      expect(section.attempts).toEqual({ transient: 0, repair: 0, crash: 0 });
+  },
+);
+
+test("a section whose code never ends is given up after its limit", async () => {
+  const endless = {
+    ...aSteppedType,
+    sections: [
+      {
+        key: "body",
+        title: "Body",
+        output: { kind: "text" as const, minChars: 1 },
+        write: () => new Promise(() => undefined),
+      },
+    ],
+  } as unknown as typeof aSteppedType;
+  const fleet = await aFleet([], [endless], { sectionMs: 200 });
+  const id = await fleet.submit({ ...ORDER, type: "stepped" });
+  expect(await fleet.reaches(id, "needs_review")).toMatchObject({ failure: { kind: "workflow" } });
+});

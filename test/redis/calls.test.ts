@@ -3,9 +3,12 @@
  * Every command may be sent twice, as after a lost reply.
  */
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as fc from "fast-check";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Answer } from "../../src/domain/call.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
@@ -22,12 +25,14 @@ import {
 } from "../../src/store/calls.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { beat, forgetProcess } from "../../src/store/processes.ts";
-import { openStore, type Store } from "../../src/store/redis.ts";
+import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
 import { readReport, startRound } from "../../src/store/reports.ts";
 import { breakClaim, claimSection, type Claim } from "../../src/store/sections.ts";
 import { registryOf } from "../../src/report-types/registry.ts";
 import { Queues } from "../../src/store/queues.ts";
 import { submitReport } from "../../src/producer/submit-report.ts";
+import { waitFor } from "../../src/testing.ts";
+import { Spool } from "../../src/workers/spool.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
 
@@ -320,7 +325,7 @@ test("any order of claims, calls, late answers, repeats and deaths keeps the boo
         await scene.check();
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });
 
@@ -341,4 +346,62 @@ test("a report that is admitted again after a lost reply is held once", async ()
   const first = await admit(store, order, 60_000);
   expect(await admit(store, order, 60_000)).toEqual(first);
   expect(await redis.hget(store.keys.account(account), "held")).toBe("5");
+});
+
+test("an answer that was paid for is kept in a file when its worker has to end before the store takes it", async () => {
+  const spoolDir = mkdtempSync(join(tmpdir(), "report-fleet-spool-"));
+  onTestFinished(() => rmSync(spoolDir, { recursive: true, force: true }));
+  const scene = await aScene();
+  await scene.run({ do: "claim", worker: 0 }, false);
+  await scene.run({ do: "begin", worker: 0, key: 0, settle: "leave", repair: false }, false);
+  const asking = scene.asks[0];
+  if (asking === undefined) throw new Error("Nothing was asked.");
+
+  // Nobody listens there, and its commands wait for somebody who does.
+  const away = connectPatiently("redis://127.0.0.1:1");
+  onTestFinished(() => away.disconnect());
+  const graceIsOver = new AbortController();
+  const recording = new Spool(spoolDir, () => undefined).record(
+    openStore(away, store.fleet),
+    { report: scene.report, section: "body", asking, process: "p" },
+    anAnswer(700),
+    { spoolAfterMs: 600_000, signal: graceIsOver.signal },
+  );
+  const ended = expect(recording).rejects.toThrow();
+  graceIsOver.abort();
+  await waitFor(
+    async () => readdirSync(spoolDir).some((name) => name.endsWith(".answer.json")),
+    () => "the answer is in no file",
+    5_000,
+  );
+  away.disconnect();
+  await ended;
+
+  expect(await new Spool(spoolDir, () => undefined).drain(store, "p")).toBe(1);
+  const stored = await readReport(store, scene.report);
+  expect(stored?.report.spend.pending).toBe(700);
+  expect(readdirSync(spoolDir)).toEqual([]);
+});
+
+test("a request that left before midnight takes nothing from the new day's cap", async () => {
+  const scene = await aScene();
+  await scene.run({ do: "claim", worker: 0 }, false);
+  for (const key of [0, 1] as const)
+    await scene.run({ do: "begin", worker: 0, key, settle: "leave", repair: false }, false);
+  const [answered, refused] = scene.asks;
+  if (answered === undefined || refused === undefined) throw new Error("Nothing was asked.");
+  const yesterday = Date.now() - 86_400_000;
+  for (const { askId } of [answered, refused]) {
+    const row = (await redis.hget(store.keys.asks(scene.report), `${askId}.books`)) ?? "";
+    await redis.hset(
+      store.keys.asks(scene.report),
+      `${askId}.books`,
+      row.replace(/\|\d{13}\|/, `|${yesterday}|`),
+    );
+  }
+  await redis.del(store.keys.spentToday);
+
+  await recordAnswer(store, { report: scene.report, section: "body" }, answered, anAnswer(300), "p");
+  await concludeUnanswered(store, { report: scene.report, section: "body" }, refused, "not_billed", FAILURE);
+  expect(await spentToday()).toBe(300);
 });
