@@ -78,7 +78,14 @@ try {
     );
   const { waiting, running } = await countPlaces(fleet.store, "flood");
   console.log(`${waiting + running} reports of one account outstanding`);
-  await sample("beside-the-flood");
+  await sample("while-it-is-taken-in");
+  await waitFor(
+    async () => (await countPlaces(fleet.store, "flood")).waiting === 0,
+    () => "some reports have not begun",
+    600_000,
+  );
+  console.log(`${(await countPlaces(fleet.store, "flood")).running} of them being written`);
+  await sample("beside-it");
 } finally {
   await fleet.stop();
 }

@@ -68,8 +68,9 @@ export function clientOverHttp({ baseUrl, apiKey }: HttpSettings): FleetClient {
           }
         } catch (error) {
           if (givenUp()) return;
-          // Only a broken connection is tried again.
-          if (error instanceof Refused || !isBrokenConnection(error)) throw error;
+          // A server that is restarted breaks the connection, refuses the next one, and says that it is about to end.
+          const mayPass = error instanceof Refused ? error.retryable : isBrokenConnection(error);
+          if (!mayPass) throw error;
         }
         await pause(CONNECT_AGAIN_MS);
       }
@@ -87,6 +88,7 @@ interface Problem {
   code?: string;
   detail?: string;
   title?: string;
+  retryable?: boolean;
   errors?: readonly { pointer: string; detail: string }[];
 }
 
@@ -99,7 +101,8 @@ async function refusal(response: Response): Promise<Refused> {
   return new Refused(
     problem.code ?? `http_${response.status}`,
     problem.detail ?? problem.title ?? `The fleet answered ${response.status}.`,
-    fields,
+    // Without a problem of ours it was something between us and the fleet.
+    { fields, retryable: problem.retryable ?? response.status >= 500 },
   );
 }
 

@@ -4,14 +4,13 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { isFleetError } from "../domain/fleet-error.ts";
-import type { FieldProblem } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { cancelReport } from "../desk/end-by-person.ts";
 import { readSnapshot, reportRow } from "../producer/report-view.ts";
 import { readArtefact } from "../store/deliver.ts";
 import { fromTheBeginning, nextEvents } from "../store/follow-reports.ts";
 import { addToIntake, readIntakeAnswer, type IntakeAnswer } from "../store/intake.ts";
-import { connectForCommand, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { connectForRequests, connectPatiently, openStore, type Store } from "../store/redis.ts";
 import type { FleetClient, Order, ReportProgress, ReportResult } from "./contract.ts";
 import { hasEnded } from "./has-ended.ts";
 import { Refused } from "./refused.ts";
@@ -33,11 +32,9 @@ const BLOCK_MS = 1_000;
 
 export function clientOverRedis(settings: RedisSettings): FleetClient {
   const { url, fleet = "fleet", name = "client", answerWithinMs = ANSWER_WITHIN_MS } = settings;
-  const store = openStore(connectForCommand(url), fleet);
+  const store = openStore(connectForRequests(url), fleet);
 
-  async function status(id: ReportId): Promise<ReportProgress> {
-    return understood(async () => reportRow(await readSnapshot(store, id)));
-  }
+  const status = (id: ReportId) => progressOf(store, id);
 
   return {
     async submit(order) {
@@ -45,23 +42,28 @@ export function clientOverRedis(settings: RedisSettings): FleetClient {
     },
     status,
     async *watch(id, { signal } = {}) {
-      // A connection of its own, since a waiting read holds up whatever is asked behind it.
+      // A connection of its own, since a waiting read holds up whatever is asked behind it; it waits out an absent Redis.
       const waiting = openStore(connectPatiently(url), fleet);
       const givenUp = () => signal?.aborted === true;
+      const hangUp = () => waiting.redis.disconnect();
+      signal?.addEventListener("abort", hangUp);
       const places = fromTheBeginning([id]);
       let last = "";
       try {
         while (!givenUp()) {
-          const row = await status(id);
-          // Its event precedes its fact by nothing: what is read now is at least as new as the last event.
+          const row = await progressOf(waiting, id);
+          // Most events change nothing that is shown.
           const shown = JSON.stringify(row);
           if (shown !== last) yield row;
           last = shown;
           if (hasEnded(row)) return;
           await nextEvents(waiting, places, BLOCK_MS);
         }
+      } catch (error) {
+        if (!givenUp()) throw error;
       } finally {
-        waiting.redis.disconnect();
+        signal?.removeEventListener("abort", hangUp);
+        hangUp();
       }
     },
     result: (id) => result(store, id),
@@ -76,6 +78,10 @@ export function clientOverRedis(settings: RedisSettings): FleetClient {
   };
 }
 
+function progressOf(store: Store, id: ReportId): Promise<ReportProgress> {
+  return understood(async () => reportRow(await readSnapshot(store, id)));
+}
+
 async function submit(store: Store, order: Order<unknown>, answerWithinMs: number): Promise<ReportId> {
   const { account, key } = order;
   const entry = await addToIntake(store, fieldsOfOrder(order));
@@ -88,6 +94,7 @@ async function submit(store: Store, order: Order<unknown>, answerWithinMs: numbe
         "timed_out",
         `Order ${key} was not answered within ${answerWithinMs} ms; is an orchestrator running? It is not lost: ` +
           "it will be taken, and may be sent again under the same key.",
+        { retryable: true },
       );
     await pause(LOOK_AGAIN_MS);
   }
@@ -111,7 +118,7 @@ function fieldsOfOrder(order: Order<unknown>): Record<string, string> {
 
 function reportOf(answer: IntakeAnswer): ReportId {
   if (answer.outcome === "admitted") return answer.report;
-  throw new Refused(answer.code, answer.reason, answer.fields satisfies readonly FieldProblem[]);
+  throw new Refused(answer.code, answer.reason, { fields: answer.fields });
 }
 
 async function result(store: Store, id: ReportId): Promise<ReportResult> {
@@ -140,7 +147,7 @@ async function understood<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (isFleetError(error)) throw new Refused(error.code, error.message, error.fields);
+    if (isFleetError(error)) throw new Refused(error.code, error.message, { fields: error.fields });
     throw error;
   }
 }

@@ -4,11 +4,18 @@ import type { FieldProblem } from "../domain/fleet-error.ts";
 export class Refused extends Error {
   readonly code: string;
   readonly fields: readonly FieldProblem[];
+  /** The same may succeed later without anybody changing it. */
+  readonly retryable: boolean;
 
-  constructor(code: string, message: string, fields: readonly FieldProblem[] = []) {
+  constructor(
+    code: string,
+    message: string,
+    { fields = [], retryable = false }: { fields?: readonly FieldProblem[]; retryable?: boolean } = {},
+  ) {
     super(message);
     this.name = "Refused";
     this.code = code;
     this.fields = fields;
+    this.retryable = retryable;
   }
 }
