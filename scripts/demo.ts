@@ -50,6 +50,7 @@ import {
   shownPath,
   type Receipt,
 } from "./demo/words.ts";
+import { serveDemoApi } from "./demo/serve-demo-api.ts";
 import { writeDocuments } from "./demo/write-documents.ts";
 import { openRedis } from "./redis/open-redis.ts";
 
@@ -178,7 +179,7 @@ async function withProvider(
       accountLimits: config.accountLimits,
     });
     try {
-      return await runSamples(fleet, { config, options, redisUrl, fleetName, samples: plan.samples });
+      return await runSamples(fleet, { config, options, redisUrl, fleetName, models, samples: plan.samples });
     } finally {
       if (interrupted.signal.aborted) output.talk("Stopping; what was ordered and written is kept.");
       await fleet.stop();
@@ -293,6 +294,7 @@ interface Run {
   options: Options;
   redisUrl: string;
   fleetName: string;
+  models: Models;
   samples: readonly Sample[];
 }
 
@@ -323,11 +325,13 @@ async function runSamples(fleet: Fleet, run: Run): Promise<number> {
   // Live, nobody may order more behind the limit's back, so it ends here.
   const ended = options.once || options.live || watched.outcome !== "ended";
   if (ended) return exitCodeOf(watched);
-  sayHowToGoOn(environmentFor(config, fleetName, redisUrl));
+  const api = await serveDemoApi(fleet, run);
+  sayHowToGoOn(environmentFor(config, fleetName, redisUrl), api.url);
   await new Promise((resolve) => {
     interrupted.signal.addEventListener("abort", resolve, { once: true });
     if (interrupted.signal.aborted) resolve(undefined);
   });
+  await api.close();
   return EXIT.ok;
 }
 
@@ -386,7 +390,7 @@ async function deliverDocuments(
   for (const { snapshot, path } of receipts) if (path === null) sayParagraph(output, reasonLine(snapshot));
 }
 
-function sayHowToGoOn(environment: readonly string[]): void {
+function sayHowToGoOn(environment: readonly string[], apiUrl: string): void {
   const lines = [
     ...(environment.length === 0 ? [] : [`export ${environment.join(" ")}`]),
     `npx report-fleet submit topic-report --account ${ACCOUNT} --wait \\`,
@@ -398,6 +402,12 @@ function sayHowToGoOn(environment: readonly string[]): void {
   output.talk("The fleet stays up. Order more from a second terminal, in this folder:");
   output.talk("");
   for (const line of lines) output.talk(`  ${line}`);
+  output.talk("");
+  output.talk(`The HTTP API listens on ${apiUrl} (see docs/api.md). A key for it:`);
+  output.talk("");
+  output.talk(
+    `  npx report-fleet keys create --name me --account ${ACCOUNT} --scopes reports:read,reports:write`,
+  );
   output.talk("");
   output.talk("Ctrl-C ends everything; what was ordered and written is kept.");
 }

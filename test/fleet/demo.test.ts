@@ -92,6 +92,12 @@ test("without --once it stays up, the command line finds it, and Ctrl-C ends eve
   expect(more.code).toBe(EXIT.ok);
   const { data } = JSON.parse((await runCommand(["ls", "--json"], { env })).stdout) as { data: unknown[] };
   expect(data).toHaveLength(4);
+  await waitFor(
+    async () => /listens on (\S+) /.exec(demo.said())?.[1] !== undefined,
+    () => `it names no address: ${demo.said()}`,
+  );
+  const url = /listens on (\S+) /.exec(demo.said())?.[1] ?? "";
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
 
   demo.child.kill("SIGINT");
   expect((await demo.ended).code).toBe(EXIT.ok);

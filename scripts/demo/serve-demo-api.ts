@@ -1,0 +1,31 @@
+/** The HTTP API beside the demonstration: on the usual port, or on a free one where somebody else has that. */
+import type { Config } from "../../src/config.ts";
+import type { ServedApi } from "../../src/api/serve-api.ts";
+import { startApi } from "../../src/api/start-api.ts";
+import type { Models } from "../../src/llm/models.ts";
+import type { Fleet } from "../../src/workers/fleet.ts";
+
+export async function serveDemoApi(
+  fleet: Fleet,
+  { config, redisUrl, models }: { config: Config; redisUrl: string; models: Models },
+): Promise<ServedApi> {
+  const { store, types, accountLimits } = fleet.workshop;
+  const role = {
+    redisUrl,
+    fleet: store.fleet,
+    types,
+    models,
+    accountLimits,
+    spoolDir: null,
+    durations: config.durations,
+    health: { unreadyBecause: () => fleet.withdrawn() },
+    // The demonstration writes no log; the caller has the request id and the problem's code.
+    onError: () => undefined,
+  };
+  try {
+    return await startApi({ ...role, listen: config.api });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    return startApi({ ...role, listen: { ...config.api, port: 0 } });
+  }
+}
