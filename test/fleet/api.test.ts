@@ -144,6 +144,17 @@ test("a decision needs the version that was looked at, and a stale one changes n
   expect((await decide(tag)).json).toMatchObject({ report: id, action: "skip_section" });
   expect(await decide(tag)).toMatchObject({ status: 412 });
   await fleet.reaches(id as never, "completed");
+  const told = await call(api, buyer, "GET", `/v1/reports/${id}/explanation`);
+  expect(told.json.decisions[0].by).toContain(`API key ${buyer.id}`);
+  // Delivered in part, so the rest may be had for the rest of its price.
+  expect((await call(api, buyer, "GET", `/v1/reports/${id}`)).json.delivery).toBe("partial");
+  const rest = await call(api, buyer, "POST", `/v1/reports/${id}/complete`, { body: { why: "all of it" } });
+  expect(rest).toMatchObject({ status: 202, json: { report: id } });
+  await fleet.reaches(id as never, "needs_review");
+  const reversed = await call(api, operator, "POST", `/v1/reports/${id}/reverse`, {
+    body: { why: "no use" },
+  });
+  expect(reversed.json).toMatchObject({ report: id, status: "completed", repeated: false });
 });
 
 test("a reader of events that lost its line goes on after the last one it has, and is told the end", async () => {

@@ -42,6 +42,8 @@ const KEPT_BEHIND: Readonly<Record<string, RegExp>> = {
   openai: /^llm\//,
   "@pydantic/genai-prices": /^llm\//,
   express: /^(api|console)\//,
+  helmet: /^(api|console)\//,
+  "zod-openapi": /^api\//,
   commander: /^cli\//,
   undici: /^webhooks\//,
   "ipaddr.js": /^webhooks\//,

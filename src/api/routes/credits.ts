@@ -11,12 +11,13 @@ import {
   readLedgerAfter,
   refundCredits,
 } from "../../store/credits.ts";
+import { endReport } from "../../store/end-report.ts";
 import { eraseAccount } from "../../store/erase.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
 import { accountFor, decidedBy, ownReport } from "../own.ts";
 import { cursorOf, offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
 import { route, type Route } from "../route.ts";
-import { anId, Balance, Decision, decision, EpochMs, LedgerEntry } from "../schemas.ts";
+import { anId, Balance, Decision, decision, Ended, EpochMs, LedgerEntry } from "../schemas.ts";
 
 const TAG = "Credits";
 const MOST_CREDITS = 1_000_000_000;
@@ -154,6 +155,32 @@ const refund = route({
   },
 });
 
+const reverse = route({
+  method: "post",
+  path: "/v1/reports/{id}/reverse",
+  summary: "Give the credits held for a report back; without them it ends as failed",
+  tag: TAG,
+  scope: "credits",
+  reach: "fleet",
+  params: anId,
+  body: { schema: Decision, example: { why: "ordered by mistake" } },
+  answer: { status: 200, schema: Ended, what: "It has ended, or had before" },
+  async handle({ caller, params, body }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const decided = { because: body.why, by: decidedBy(caller, body.by) };
+    const ended = await endReport(desk.store, report, { status: "failed", ...decided });
+    if (ended.outcome === "superseded" || ended.outcome === "gone")
+      throw new FleetError("stale_version", "The report moved just now; look at it and decide again.");
+    const repeated = ended.outcome === "ended_before";
+    if (repeated && ended.status === "completed")
+      throw new FleetError(
+        "not_allowed",
+        "It is delivered, so its credits are charged, not held; refund them.",
+      );
+    return { status: 200, body: { report: report.id, status: ended.status, repeated } };
+  },
+});
+
 const endReview = route({
   method: "post",
   path: "/v1/accounts/{account}/end-credit-review",
@@ -192,4 +219,4 @@ const erase = route({
   },
 });
 
-export const creditRoutes: readonly Route[] = [list, get, ledger, grant, refund, endReview, erase];
+export const creditRoutes: readonly Route[] = [list, get, ledger, grant, refund, reverse, endReview, erase];

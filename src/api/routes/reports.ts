@@ -3,8 +3,11 @@ import { z } from "zod";
 import { PRIORITIES } from "../../domain/fairness.ts";
 import { REPORT_STATUSES } from "../../domain/report.ts";
 import type { ReportId } from "../../domain/ids.ts";
+import { ACTIONS } from "../../domain/review.ts";
+import { completeRest } from "../../desk/complete-rest.ts";
 import { correctSource } from "../../desk/correct-source.ts";
 import { cancelReport } from "../../desk/end-by-person.ts";
+import { explainReport } from "../../desk/explain.ts";
 import { previewCorrection } from "../../desk/preview.ts";
 import { readDocument } from "../../producer/read-document.ts";
 import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
@@ -22,6 +25,7 @@ import { Problem } from "../problems.ts";
 import { route, type Route } from "../route.ts";
 import {
   anId,
+  CaseView,
   Decision,
   decision,
   Ended,
@@ -286,6 +290,53 @@ const correct = route({
   },
 });
 
+const complete = route({
+  method: "post",
+  path: "/v1/reports/{id}/complete",
+  summary: "Have the missing parts of a partly delivered report written, for the rest of its price",
+  tag: TAG,
+  scope: "reports:write",
+  reach: "account",
+  params: anId,
+  body: { schema: Decision, example: { why: "the customer wants the rest as well" } },
+  answer: {
+    status: 202,
+    schema: z.object({ report: z.string(), run: z.int(), credits: z.int() }),
+    what: "The rest is held for and will be written; what was delivered stays delivered",
+  },
+  async handle({ caller, params, body }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const decided = { by: decidedBy(caller, body.by), why: body.why };
+    return { status: 202, body: await completeRest(desk, report.id, decided) };
+  },
+});
+
+const explain = route({
+  method: "get",
+  path: "/v1/reports/{id}/explanation",
+  summary: "One answer for support: what happened, why, what it cost, and what may be done now",
+  tag: TAG,
+  scope: "reviews",
+  reach: "account",
+  params: anId,
+  answer: {
+    status: 200,
+    schema: z.object({
+      id: z.string(),
+      sentence: z.string(),
+      timeline: z.array(z.object({ at: EpochMs, what: z.string() })),
+      cases: z.array(CaseView),
+      actions: z.array(z.enum(ACTIONS)),
+    }),
+    what: "Timeline, cases, decisions, spend, credits and possible actions",
+  },
+  async handle({ caller, params }, desk) {
+    const { report } = await ownReport(desk.store, caller, params.id);
+    const { stored: _stored, ...explained } = await explainReport(desk.store, report.id);
+    return { status: 200, body: { id: report.id, ...explained } };
+  },
+});
+
 const erase = route({
   method: "delete",
   path: "/v1/reports/{id}",
@@ -325,5 +376,7 @@ export const reportRoutes: readonly Route[] = [
   receipt,
   cancel,
   correct,
+  complete,
+  explain,
   erase,
 ];
