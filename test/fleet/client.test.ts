@@ -129,29 +129,6 @@ for (const way of ["Redis", "HTTP"] as const) {
   });
 }
 
-test("over HTTP a service that watches goes on where it was when the API is restarted", async () => {
-  const { fleet } = await aClient("Redis", { latency: { firstByteMs: [2_500, 2_600], perTokenMs: 0 } });
-  const { text } = await aKey(fleet.store, "acme", "reports:read", "reports:write");
-  const api = await startTestApi(fleet);
-  const client = clientOverHttp({ baseUrl: api.url, apiKey: text });
-  const { id } = await client.submit(ORDER);
-  const port = Number(new URL(api.url).port);
-  const seen: string[] = [];
-  async function restart(): Promise<void> {
-    await api.close();
-    const listen = { host: "127.0.0.1", port, requestsPerMinute: 1_000_000 };
-    const next = await startTestApi(fleet, { listen });
-    closing.push(() => next.close());
-  }
-  let restarted = Promise.resolve();
-  for await (const { status } of client.watch(id)) {
-    if (seen.length === 0) restarted = restart();
-    seen.push(status);
-  }
-  await restarted;
-  expect(seen.at(-1)).toBe("completed");
-});
-
 test("a source that the type cannot be written from does not compile", async () => {
   const { client } = await aClient("Redis", { roles: ["orchestrator"] });
   const order = { type: "topic", account: "acme", key: "order-1" };
