@@ -21,7 +21,8 @@ const FACTS_AT_ONCE = 500;
 /** What else a sweep does must not wait long for a burst of facts; the rest is taken by the next one. */
 const MOST_FACTS_A_SWEEP = 1_000;
 const RUNG_AT_ONCE = 500;
-const RING_AGAIN_MS = 60_000;
+/** Ringing is nothing where the job lives; where it ended in the very moment it was rung, the next try counts. */
+const RING_AGAIN_MS = 10_000;
 
 export async function dispatchWebhooks({ store, queues }: { store: Store; queues: Queues }): Promise<void> {
   for (let taken = 0; taken < MOST_FACTS_A_SWEEP;) {

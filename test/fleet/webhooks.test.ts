@@ -254,18 +254,16 @@ test("an operator adds, lists, looks at and removes endpoints from the command l
   const added = await cli("add", "https://hooks.example.com/", "--account", "acme", "--by", "ada");
   const { id, secret } = JSON.parse(added.stdout) as { id: string; secret: string };
   expect(secret).toMatch(/^whsec_/);
-  const [listed, sent, refused, unknown] = await Promise.all([
+  const [listed, refused, unknown] = await Promise.all([
     cli("ls", "--account", "acme"),
-    cli("deliveries", id),
     cli("add", "http://169.254.169.254/", "--by", "ada"),
     cli("replay", "msg_1-0.wh-0"),
   ]);
   expect(listed.stdout).toContain(id);
   expect(listed.stdout).not.toContain("whsec_");
-  expect(JSON.parse(sent.stdout)).toEqual({ data: [] });
   expect([refused.code, unknown.code]).toEqual([2, 3]);
   expect(await cli("rm", id)).toMatchObject({ code: 0 });
-  expect((await cli("ls", "--account", "acme")).stdout).not.toContain(id);
+  expect(await readWebhook(fleet.store, id)).toBeNull();
 });
 
 test("a team looks after its endpoints over HTTP, and no other account's key sees that they exist", async () => {
