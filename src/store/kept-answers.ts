@@ -34,7 +34,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 'ended'
 `);
 
-const LEASE_MS = 60_000;
+/** Longer than any handler takes; for so long a repeat waits for a process that died. */
+const LEASE_MS = 15_000;
 const KEEP_MS = 24 * 3_600_000;
 
 export type Begun =
