@@ -61,8 +61,9 @@ local function close_books(report_key, delivered)
       local outcome, kind = string.match(flat[i + 1], '^([%a_]*)|%d+|([%a_]*)|')
       if outcome == 'in_flight' then
         book(report_key, ask_id, 'unknown', nil, 'transient')
-      elseif outcome == 'pending' or kind == 'unused' then
-        -- 'unused' is looked at again: a report delivered in part may be completed later, with what it had paid before.
+      elseif outcome == 'pending' or kind == 'unused' or kind == 'ended' or kind == 'late' then
+        -- No waste of an earlier end is final: a report delivered in part may be completed later, at the second try as
+        -- well, with what it had paid before.
         local call_key, take = string.match(redis.call('HGET', asks_key, ask_id) or '', '^[^|]*|[^|]*|[^|]*|([^|]*)#(%d+)')
         local n, state = string.match(call_key and redis.call('HGET', calls_key, call_key) or '', '^(%d+):(%a+)')
         local section = call_key and string.match(call_key, '^([^/]*)/')

@@ -20,6 +20,7 @@ import {
   type Asking,
   type Settlement,
 } from "../../src/store/calls.ts";
+import { completeReport } from "../../src/store/complete-report.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
@@ -103,7 +104,11 @@ class Scene {
   async open(): Promise<void> {
     await grantCredits(store, { account: "acme", credits: 100, reference: "start" });
     await admitOrder(store, { id: this.report, account: "acme", credits: 5 });
-    await startRound(store, { id: this.report, type: "topic", run: 1 }, 1, ["body"], 60_000);
+    await this.#begin(1);
+  }
+
+  async #begin(runNumber: number): Promise<void> {
+    await startRound(store, { id: this.report, type: "topic", run: runNumber }, 1, ["body"], 60_000);
     const claimed = await claimSection(
       store,
       {
@@ -111,8 +116,8 @@ class Scene {
         type: "topic",
         section: "body",
         version: 1,
-        run: 1,
-        claimId: "one",
+        run: runNumber,
+        claimId: `run ${runNumber}`,
         process: "p",
       },
       60_000,
@@ -195,16 +200,35 @@ class Scene {
     await finishSection(store, this.#claim as Claim, written, settlements, 60_000, []);
   }
 
-  async #end(how: "deliver" | "deliver_without" | "fail"): Promise<void> {
+  /** Delivered without its only section, which can be had later. */
+  async deliverPart(): Promise<void> {
+    await saveDocument(this.report);
+    const terms = { delivery: "partial", sections: [], commitCredits: 2, by: "ada", why: "a test" } as const;
+    expect(await deliver(store, await this.#stored(), "f".repeat(64), terms)).toBe("delivered");
+  }
+
+  async complete(): Promise<void> {
+    const decision = { by: "ada", why: "the rest is wanted" };
+    const begun = await completeReport(store, await this.#stored(), ["body"], decision, 60_000);
+    if (begun.outcome !== "begun") throw new Error(`The completion is ${begun.outcome}.`);
+    await this.#begin(begun.run);
+  }
+
+  async #stored() {
     const stored = await readReport(store, this.report);
     if (stored === null) throw new Error("The report is gone.");
+    return stored.report;
+  }
+
+  async #end(how: "deliver" | "deliver_without" | "fail"): Promise<void> {
+    const report = await this.#stored();
     if (how === "fail") {
-      await endReport(store, stored.report, { status: "failed", because: "a test", by: "ada" });
+      await endReport(store, report, { status: "failed", because: "a test", by: "ada" });
       return;
     }
     await saveDocument(this.report);
     const sections = how === "deliver" ? ["body"] : [];
-    await deliver(store, stored.report, "f".repeat(64), { delivery: "full", sections });
+    await deliver(store, report, "f".repeat(64), { delivery: "full", sections });
   }
 
   async #isGivenUp(ask: Ask): Promise<boolean> {
@@ -325,6 +349,29 @@ test("an accepted answer that the section was not written from in the end is was
   await scene.finish([1]);
   await scene.carryOut({ do: "end", how: "deliver" });
   expect(await spendOf(scene)).toMatchObject({ useful: 11, wasted: 10 });
+  expect(await checkBooks(store, scene.providerRows())).toEqual([]);
+});
+
+test("what a given-up completion left unused is useful once a later completion delivers it", async () => {
+  const scene = await aScene();
+  await scene.carryOut({ do: "ask", key: 0, accept: true, micros: 100 });
+  await scene.carryOut({ do: "answer", nth: 0, exact: true });
+  await scene.carryOut({ do: "ask", key: 0, accept: true, micros: 0 });
+  // In flight from here on, through the first delivery and the completion that was given up.
+  await scene.carryOut({ do: "ask", key: 1, accept: true, micros: 40 });
+  await scene.deliverPart();
+  expect(await spendOf(scene)).toMatchObject({ useful: 0, wasted: 100, unknown: ESTIMATE });
+  await scene.complete();
+  await scene.carryOut({ do: "end", how: "fail" });
+  await scene.carryOut({ do: "answer", nth: 1, exact: true });
+  const receipt = await readReceipt(store, scene.report);
+  expect(receipt.calls.map(({ lostTo }) => lostTo)).toEqual(["ended", "late"]);
+
+  await scene.complete();
+  await scene.carryOut({ do: "ask", key: 1, accept: true, micros: 0 });
+  await scene.finish([0, 1]);
+  await scene.carryOut({ do: "end", how: "deliver" });
+  expect(await spendOf(scene)).toMatchObject({ pending: 0, useful: 140, wasted: 0, unknown: 0 });
   expect(await checkBooks(store, scene.providerRows())).toEqual([]);
 });
 
