@@ -31,6 +31,8 @@ export async function completeRest(desk: Counter, id: ReportId, decision: Decisi
       return { report: id, run: begun.run, credits: begun.credits };
     case "insufficient_credits":
       throw new FleetError("insufficient_credits", begun.because);
+    case "texts_gone":
+      throw new FleetError("not_deliverable", begun.because);
     case "not_partial":
       throw new FleetError("stale_version", `${id} moved just now; look at it and decide again.`);
   }

@@ -19,6 +19,10 @@ if not r[1] then return {'not_partial', ''} end
 local rest = tonumber(r[4]) - tonumber(r[5] or '0')
 if r[3] == ARGV[3] then return {'begun', tostring(rest), r[6]} end
 if r[1] ~= 'completed' or r[2] ~= 'partial' or r[3] ~= ARGV[4] or r[6] ~= ARGV[5] then return {'not_partial', ''} end
+-- The whole is assembled from what was written before; once retention has removed that, it could never be delivered.
+for i = 13, #KEYS do
+  if redis.call('HGET', KEYS[i], 'status') == 'completed' and redis.call('HEXISTS', KEYS[i], 'output') == 0 then return {'texts_gone', ''} end
+end
 local available = tonumber(redis.call('HGET', KEYS[2], 'available') or '0')
 if available < rest then return {'insufficient', tostring(available), tostring(rest)} end
 
@@ -55,6 +59,8 @@ return {'begun', tostring(rest), redis.call('HGET', KEYS[1], 'run')}
 export type Completion =
   | { outcome: "begun"; holdId: string; credits: number; run: number }
   | { outcome: "insufficient_credits"; available: number; needed: number; because: string }
+  /** What was written for it is kept no longer. */
+  | { outcome: "texts_gone"; because: string }
   /** It is not delivered in part, or somebody else completes it already. */
   | { outcome: "not_partial" };
 
@@ -123,6 +129,11 @@ export async function completeReport(
         because: `Completing ${id} costs ${formatCredits(needed)} and account ${account} has ${available} available; what was delivered stays delivered.`,
       };
     }
+    case "texts_gone":
+      return {
+        outcome: "texts_gone",
+        because: `The texts that ${id} was written from are kept no longer, so its missing parts cannot join them. Nothing was held; what was delivered stays delivered. Order it anew to have the whole.`,
+      };
     case "not_partial":
       return { outcome: "not_partial" };
     default:

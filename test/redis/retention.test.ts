@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { completeRest } from "../../src/desk/complete-rest.ts";
+import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { grantCredits, readLedger } from "../../src/store/credits.ts";
 import { readArtefact } from "../../src/store/deliver.ts";
@@ -73,6 +75,25 @@ test("a report that is still open is never touched", async () => {
   await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
   expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(0);
   expect(await fleet.store.redis.exists(fleet.store.keys.calls(id))).toBe(1);
+});
+
+test("the missing half of a report whose texts are gone is refused before anything is held for it", async () => {
+  fleet.provider.setFaults?.([{ match: { contains: "topic/first" }, fault: { kind: "empty" } }]);
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "locks" } });
+  await fleet.reaches(id, "needs_review");
+  const decision = { by: "ada", why: "half of it will do" };
+  await deliverPartial(fleet.fleet.workshop, id, decision);
+  await fleet.reaches(id, "completed");
+  await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
+  expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: YEAR_MS })).toBe(1);
+
+  const before = [await fleet.read(id), await fleet.balance("acme")];
+  await expect(completeRest(fleet.fleet.workshop, id, decision)).rejects.toMatchObject({
+    code: "not_deliverable",
+    message: expect.stringMatching(/kept no longer.*Nothing was held/) as string,
+  });
+  expect([await fleet.read(id), await fleet.balance("acme")]).toEqual(before);
+  expect((await readArtefact(fleet.store, id)).ok).toBe(true);
 });
 
 /** Orders and their ends, without anybody who writes them. */
