@@ -59,7 +59,7 @@ export async function correctSource(
       statuses: statusesFor("correct_source"),
       source: plan.source,
       sections: plan.again,
-      planAgain: plan.planAgain,
+      plan: stored.plan === null ? "none" : plan.planAgain ? "again" : "seen",
     },
     desk.durations.wakeAfterMs,
   );

@@ -202,7 +202,7 @@ export async function decideSections(
 
 const CORRECT = savingScript(`${MOVE_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${GO_ON_LUA}${SNAPSHOT_LUA}
 -- KEYS report source wakeups outbox events fleet_events audit source_readers sections...
--- ARGV id version operation by why statuses names wake_after_ms hash bytes source plan_again status_event resolved_event, then section events
+-- ARGV id version operation by why statuses names wake_after_ms hash bytes source plan('seen' | 'again' | 'none') status_event resolved_event, then section events
 local id, operation, by, why = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
 local names = cjson.decode(ARGV[7])
 local r = redis.call('HMGET', KEYS[1], 'status', 'decisions', 'operation', 'run', 'sourceHash', 'earlierSources')
@@ -210,13 +210,15 @@ if not r[1] then return {'gone'} end
 if r[3] == operation then return {'done', r[4]} end
 if (r[2] or '0') ~= ARGV[2] then return {'stale', r[2] or '0'} end
 if not may(ARGV[6], r[1]) then return {'refused', r[1]} end
+-- A plan that came meanwhile brings sections that nobody compared with the new data.
+if ARGV[12] == 'none' and redis.call('HEXISTS', KEYS[1], 'plan') == 1 then return {'stale', r[2] or '0'} end
 
 local now = now_ms()
 keep_snapshot(KEYS[2], KEYS[8], ARGV[11], id)
 redis.call('HSET', KEYS[1], 'sourceHash', ARGV[9], 'sourceBytes', ARGV[10], 'operation', operation, 'decidedBy', by, 'decidedWhy', why)
 -- Erasing the report erases what was sent before as well.
 redis.call('HSET', KEYS[1], 'earlierSources', (r[6] or '') .. ' ' .. r[5])
-if ARGV[12] == '1' then redis.call('HDEL', KEYS[1], 'plan') end
+if ARGV[12] == 'again' then redis.call('HDEL', KEYS[1], 'plan') end
 for i = 9, #KEYS do
   local s = redis.call('HMGET', KEYS[i], 'status', 'claim', 'transient', 'repair', 'crash', 'history')
   local status = s[1] or 'pending'
@@ -245,8 +247,8 @@ export interface Correction extends Decision {
   source: { canonical: string; hash: string; bytes: number };
   /** Sections to be walked again; their unchanged calls are read from their checkpoints. */
   sections: readonly string[];
-  /** True where the plan itself was made from what has changed. */
-  planAgain: boolean;
+  /** As it was seen: it stays, it was itself made from what has changed, or there was none yet. */
+  plan: "seen" | "again" | "none";
 }
 
 /** A new snapshot of the same report, and the next run, whatever the report is doing. */
@@ -299,7 +301,7 @@ export async function replaceSource(
       source.hash,
       source.bytes,
       pack(source.canonical),
-      correction.planAgain ? 1 : 0,
+      correction.plan,
       JSON.stringify(resumedEvent(id, type, "correct_source")),
       JSON.stringify(resolved),
       ...sections.map((section) => JSON.stringify(sectionEvent(section))),

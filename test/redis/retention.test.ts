@@ -120,7 +120,7 @@ class Shelf {
         statuses: ["pending", "running"],
         source: snapshotOf(data),
         sections: [],
-        planAgain: false,
+        plan: "none",
       },
       60_000,
     );

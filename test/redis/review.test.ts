@@ -433,22 +433,54 @@ test("an order of the data that an open report was corrected from is an order of
   expect(again.id).not.toBe(id);
 });
 
-/** The same store, with a piece of every script that holds it replaced: a mistake somebody might make one day. */
-function withMistake(piece: string, instead: string): { store: Store; planted: () => number } {
-  let count = 0;
+test("a correction is refused when the plan and a section from the old data came while it was weighed", async () => {
+  const story = await anOrder(store);
+  const before = (await readReport(store, story.id))?.report.sourceHash;
+  const meanwhile = withScripts(async (body) => {
+    if (body.includes("earlierSources")) {
+      await story.advance();
+      await story.claim("first", "alive");
+      await story.finish(0);
+    }
+    return body;
+  });
+  await expect(correctSource(deskOf(meanwhile), story.id, { topic: "moors" }, BY)).rejects.toMatchObject({
+    code: "stale_version",
+  });
+  expect((await readReport(store, story.id))?.report).toMatchObject({ sourceHash: before, run: 1 });
+  // Looked at again, nothing that was written from the old data is kept.
+  expect((await correctSource(deskOf(store), story.id, { topic: "moors" }, BY)).kept).toEqual([]);
+  expect((await readOutput(store, story.id, "first")).ok).toBe(false);
+  expect(await checkReviews(store, story.id)).toEqual([]);
+});
+
+/** The same store, seen through somebody who reads every script and its arguments before they are sent, and may change them. */
+function withScripts(
+  reader: (body: string, args: (string | number | Buffer)[]) => string | Promise<string>,
+): Store {
   const redis = new Proxy(store.redis, {
     get(target, name) {
       if (name === "evalsha") return () => Promise.reject(new Error("NOSCRIPT for this test"));
       if (name === "eval")
-        return (body: string, ...rest: [number, ...string[]]) => {
-          if (body.includes(piece)) count += 1;
-          return target.eval(body.replace(piece, instead), ...rest);
+        return async (body: string, keyCount: number, ...args: (string | number | Buffer)[]) => {
+          const sent = await reader(body, args);
+          return target.eval(sent, keyCount, ...args);
         };
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
   });
-  return { store: { redis, keys: store.keys, fleet: store.fleet }, planted: () => count };
+  return { redis, keys: store.keys, fleet: store.fleet };
+}
+
+/** The same store, with a piece of every script that holds it replaced: a mistake somebody might make one day. */
+function withMistake(piece: string, instead: string): { store: Store; planted: () => number } {
+  let count = 0;
+  const mistaken = withScripts((body) => {
+    if (body.includes(piece)) count += 1;
+    return body.replace(piece, instead);
+  });
+  return { store: mistaken, planted: () => count };
 }
 
 test.for([
