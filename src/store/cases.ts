@@ -38,7 +38,7 @@ local function open_case(doc, prompt, report_key, section_key, calls_key, events
   redis.call('HSET', c.names.case .. id, 'v', 1, 'id', id, 'version', 1, 'status', 'open', 'report', c.report, 'account', r[1], 'type', c.type,
     'typeVersion', r[2], 'section', c.section, 'run', r[3], 'failure', c.failure, 'group', c.group, 'openedAt', now,
     'transient', s[1] or '0', 'repair', s[2] or '0', 'crash', s[3] or '0', 'spent', plus(spent),
-    'call', c.call, 'callKey', c.callKey, 'take', take, 'promptVersion', c.promptVersion, 'model', c.model, 'path', c.path)
+    'call', c.call, 'callKey', c.callKey, 'take', take, 'promptVersion', c.promptVersion, 'model', c.model, 'path', c.path, 'halts', c.halts or '')
   if prompt ~= '' then redis.call('HSET', c.names.case .. id, 'prompt', prompt) end
   redis.call('ZADD', c.names.cases, now, id)
   redis.call('ZADD', c.names.casesOf, now, id)
@@ -102,6 +102,8 @@ export interface Parked {
   question?: AskedQuestion | undefined;
   /** Where the output breaks its schema. */
   path?: string | undefined;
+  /** The report's other sections stop for it too. */
+  halts?: boolean | undefined;
 }
 
 /** The two arguments `open_case` takes: what was parked, and the prompt, packed. */
@@ -120,6 +122,7 @@ export function openingArguments(store: Store, parked: Parked | null): [string, 
     promptVersion: question?.promptVersion ?? "",
     model: question?.model.model ?? "",
     path: parked.path ?? "",
+    halts: parked.halts === true ? "1" : "",
   };
   return [JSON.stringify(doc), question === undefined ? "" : packJson(question)];
 }

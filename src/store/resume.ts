@@ -21,8 +21,18 @@ import { run, savingScript } from "./script.ts";
 import { MOVE_LUA } from "./sections.ts";
 import { SNAPSHOT_LUA } from "./snapshots.ts";
 
-/** Ends the review of a report: the next run begins, and the outbox sees to it that somebody rings it. */
+/**
+ * Ends the review of a report: the next run begins, and the outbox sees to it that somebody rings it. Within a run the
+ * halt of a section that is still parked stays.
+ */
 const GO_ON_LUA = `${PLACES_LUA}
+local function standing_halt(names, run)
+  for _, id in ipairs(redis.call('ZRANGE', names.casesOf, 0, -1)) do
+    local c = redis.call('HMGET', names.case .. id, 'status', 'halts', 'run', 'failure')
+    if c[1] == 'open' and c[2] == '1' and c[3] == run then return c[4] end
+  end
+  return nil
+end
 local function go_on(report_key, id, next_run, names, wakeups, outbox, wake_after_ms, now)
   redis.call('HINCRBY', report_key, 'decisions', 1)
   if next_run then
@@ -32,7 +42,8 @@ local function go_on(report_key, id, next_run, names, wakeups, outbox, wake_afte
     redis.call('ZREM', names.deadlines, id)
     stand_in_line(report_key, id, now)
   end
-  redis.call('HDEL', report_key, 'halted')
+  local halt = not next_run and standing_halt(names, redis.call('HGET', report_key, 'run'))
+  if halt then redis.call('HSET', report_key, 'halted', halt) else redis.call('HDEL', report_key, 'halted') end
   redis.call('HSET', report_key, 'updatedAt', now)
   redis.call('ZADD', wakeups, now + tonumber(wake_after_ms), id)
   redis.call('ZADD', outbox, now, id)

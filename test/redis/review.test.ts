@@ -454,6 +454,23 @@ test("a correction is refused when the plan and a section from the old data came
   expect(await checkReviews(store, story.id)).toEqual([]);
 });
 
+test("resuming one of two sections that halted a running report leaves it halted by the other", async () => {
+  const story = await anOrder(store);
+  await story.advance();
+  for (const section of SECTIONS) await story.claim(section, "alive");
+  for (const nth of [0, 1]) await story.leave(nth, "halt");
+  const [first, second] = await listCases(store, { report: story.id, limit: 2 });
+  await resumeCase(deskOf(store), first?.id ?? "", BY, "current");
+  expect(await readReport(store, story.id)).toMatchObject({ report: { run: 1 }, halted: FAILURE });
+  await story.claim("first", "alive");
+  expect(story.claims).toHaveLength(2);
+  await resumeCase(deskOf(store), second?.id ?? "", BY, "current");
+  expect((await readReport(store, story.id))?.halted).toBeNull();
+  for (const section of SECTIONS) await story.claim(section, "alive");
+  expect(story.claims).toHaveLength(4);
+  expect(await checkReviews(store, story.id)).toEqual([]);
+});
+
 /** The same store, seen through somebody who reads every script and its arguments before they are sent, and may change them. */
 function withScripts(
   reader: (body: string, args: (string | number | Buffer)[]) => string | Promise<string>,
