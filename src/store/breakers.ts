@@ -147,8 +147,8 @@ local function breaker_stops(report_key, section_key, fleet_events, now)
   return word == 'open' or word == 'older'
 end
 -- Failures that nothing healed: each is an event, and a vote if it is structural. Without one, a finished section is a success.
-local function breaker_ballot(report_key, events, fleet_events, now, ballot, finished)
-  local b = cjson.decode(ballot)
+-- 'b' is the ballot, decoded before the script's first write.
+local function breaker_ballot(report_key, events, fleet_events, now, b, finished)
   local key = breaker_of(report_key)
   local prefix, report = string.match(report_key, '^(.*:)([^:]+)$')
   local structural = false
@@ -172,7 +172,7 @@ export interface BallotPaper {
   givenUp: boolean;
 }
 
-/** As one argument for `breaker_ballot`. */
+/** As one argument, decoded by the script for `breaker_ballot`. */
 export function ballotArgument(
   of: { report: ReportId; section: string; version: number },
   papers: readonly BallotPaper[],

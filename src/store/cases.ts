@@ -20,11 +20,17 @@ import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
-/** Opens a case, once per fence (or run, for a case of the report itself). `doc` is '' where nothing is parked. */
+/**
+ * Opens a case, once per fence (or run, for a case of the report itself). `c` is what `parked_case` read before the
+ * script's first write, nil where nothing is parked.
+ */
 export const OPEN_CASE_LUA = `
-local function open_case(doc, prompt, report_key, section_key, calls_key, events, fleet_events, now)
-  if doc == '' then return end
-  local c = cjson.decode(doc)
+local function parked_case(doc)
+  if doc == '' then return nil end
+  return cjson.decode(doc)
+end
+local function open_case(c, prompt, report_key, section_key, calls_key, events, fleet_events, now)
+  if not c then return end
   local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'spend.pending', 'spend.useful', 'spend.repaired', 'spend.wasted', 'spend.unknown')
   local spent = 0
   for i = 4, 8 do spent = spent + tonumber(r[i] or '0') end
@@ -106,7 +112,7 @@ export interface Parked {
   halts?: boolean | undefined;
 }
 
-/** The two arguments `open_case` takes: what was parked, and the prompt, packed. */
+/** The two arguments a script that opens a case takes: what was parked, and the prompt, packed. */
 export function openingArguments(store: Store, parked: Parked | null): [string, Buffer | string] {
   if (parked === null) return ["", ""];
   const { report, type, section, failure, question } = parked;

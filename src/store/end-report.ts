@@ -21,6 +21,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'hold', 'deliv
 if not r[1] then return {'gone', ''} end
 if r[1] == 'completed' or r[1] == 'failed' or r[1] == 'cancelled' then return {'ended_before', r[1]} end
 if r[2] ~= ARGV[2] or r[3] ~= ARGV[3] then return {'superseded', r[1]} end
+local names = cjson.decode(ARGV[9])
 local now = now_ms()
 local to = r[5] and 'completed' or ARGV[4]
 if redis.call('HGET', KEYS[4], 'status') == 'reserved' then
@@ -34,7 +35,7 @@ leave_places(KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('ZADD', KEYS[11], now, ARGV[1])
 emit(KEYS[8], KEYS[9], r[5] and ARGV[8] or ARGV[7])
-close_cases(cjson.decode(ARGV[9]), ARGV[10], ARGV[6], ARGV[5], '', now)
+close_cases(names, ARGV[10], ARGV[6], ARGV[5], '', now)
 audit(KEYS[10], ARGV[10], ARGV[1], '', ARGV[6], ARGV[5], r[1], to)
 return {'ended', to}
 `);

@@ -83,15 +83,16 @@ if status == 'needs_review' and run == ARGV[1] then return 'parked' end
 if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
 -- A person decided about a section since the caller looked: there may be something to write again.
 if (decisions or '0') ~= ARGV[5] then return 'moved' end
+local parked, ballot = parked_case(ARGV[7]), cjson.decode(ARGV[8])
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now)
 redis.call('ZREM', KEYS[2], ARGV[2])
 leave_places(KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
 emit(KEYS[3], KEYS[4], ARGV[4])
-open_case(ARGV[7], '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
+open_case(parked, '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
 note_failed_report(KEYS[1], now, KEYS[3], KEYS[4])
-breaker_ballot(KEYS[1], KEYS[3], KEYS[4], now, ARGV[8], false)
+breaker_ballot(KEYS[1], KEYS[3], KEYS[4], now, ballot, false)
 return 'parked'
 `);
 

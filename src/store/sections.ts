@@ -96,6 +96,7 @@ if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local status = redis.call('HGET', KEYS[2], 'status')
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
+local ballot = cjson.decode(ARGV[8])
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 10)
 if of_older_run(KEYS[2], KEYS[1]) then
   let_go(KEYS[2], KEYS[1], status, KEYS[4], KEYS[5])
@@ -112,7 +113,7 @@ if started then
 end
 redis.call('ZADD', KEYS[6], now + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[7])
-breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now_ms(), ARGV[8], true)
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now_ms(), ballot, true)
 return 'completed'
 `);
 
@@ -122,6 +123,7 @@ const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}${
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim')
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
+local parked, ballot = parked_case(ARGV[11]), cjson.decode(ARGV[13])
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 14)
 local now = now_ms()
 if of_older_run(KEYS[2], KEYS[1]) then
@@ -135,8 +137,8 @@ if ARGV[9] == '1' then redis.call('HSETNX', KEYS[1], 'halted', ARGV[7]) end
 move_section(KEYS[2], KEYS[1], s[1], ARGV[4], KEYS[4], KEYS[5])
 redis.call('ZADD', KEYS[6], now + tonumber(ARGV[5]) + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[10])
-open_case(ARGV[11], ARGV[12], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now)
-breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ARGV[13], false)
+open_case(parked, ARGV[12], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now)
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ballot, false)
 return 'left'
 `);
 
@@ -145,6 +147,7 @@ const BREAK = savingScript(`${MOVE_LUA}${RUN_LUA}${OPEN_CASE_LUA}
 -- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash')
 if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'left' end
+local parked = parked_case(ARGV[7])
 local crashes = tonumber(s[4] or '0') + 1
 redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
 local to = 'pending'
@@ -154,7 +157,7 @@ if crashes > tonumber(ARGV[2]) and not of_older_run(KEYS[2], KEYS[1]) then
 end
 move_section(KEYS[2], KEYS[1], s[1], to, KEYS[3], KEYS[4])
 emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"}')
-if to == 'needs_review' then open_case(ARGV[7], '', KEYS[1], KEYS[2], '', KEYS[3], KEYS[4], now_ms()) end
+if to == 'needs_review' then open_case(parked, '', KEYS[1], KEYS[2], '', KEYS[3], KEYS[4], now_ms()) end
 return 'broken'
 `);
 

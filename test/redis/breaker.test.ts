@@ -74,7 +74,7 @@ async function announce(
 const ASK = savingScript(`${BREAKER_LUA}
 return breaker_word(KEYS[1], KEYS[2], now_ms(), ARGV[1], tonumber(ARGV[2]))`);
 const BALLOT = savingScript(`${BREAKER_LUA}
-breaker_ballot(KEYS[1], KEYS[2], KEYS[3], now_ms(), ARGV[1], ARGV[2] == 'finished')
+breaker_ballot(KEYS[1], KEYS[2], KEYS[3], now_ms(), cjson.decode(ARGV[1]), ARGV[2] == 'finished')
 return 'cast'`);
 
 function ask(store: Store, report: ReportId, version: number): Promise<string> {

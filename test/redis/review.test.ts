@@ -471,6 +471,62 @@ test("resuming one of two sections that halted a running report leaves it halted
   expect(await checkReviews(store, story.id)).toEqual([]);
 });
 
+type Doing = (story: Story) => Promise<void>;
+const UNREADABLE: { does: string; argument: string; parked: boolean; act: Doing }[] = [
+  { does: "finishes a section", argument: '"papers"', parked: false, act: (story) => story.finish(0) },
+  {
+    does: "votes for a section",
+    argument: '"papers"',
+    parked: false,
+    act: (story) => story.leave(0, "park"),
+  },
+  { does: "opens a case", argument: '"casesOf"', parked: false, act: (story) => story.leave(0, "park") },
+  { does: "breaks a claim", argument: '"casesOf"', parked: false, act: (story) => story.die("second") },
+  { does: "parks a report", argument: '"papers"', parked: true, act: (story) => story.advance() },
+  {
+    does: "ends a report",
+    argument: '"casesOf"',
+    parked: true,
+    act: (story) => story.decide("cancel", 0, 1),
+  },
+];
+
+test.for(UNREADABLE)(
+  "a script that $does writes nothing where it cannot read an argument ($argument)",
+  async ({ argument, parked, act }) => {
+    const story = await anOrder(store);
+    await story.advance();
+    await story.claim("first", "alive");
+    // One more death of its worker, and a person is asked.
+    await story.claim("second", "dead");
+    await story.die("second");
+    await story.claim("second", "dead");
+    if (parked) {
+      await story.leave(0, "park");
+      await story.die("second");
+    }
+    const garbled = withScripts((body, args) => {
+      for (const [at, arg] of args.entries()) if (String(arg).includes(argument)) args[at] = "{";
+      return body;
+    });
+    const teller = new Story(garbled, story.id);
+    teller.claims.push(...story.claims);
+    const before = await dumpOf(story.id);
+    await expect(act(teller)).rejects.toThrow(/json|Expected/i);
+    expect(await dumpOf(story.id)).toEqual(before);
+  },
+);
+
+/** Everything a script about one report may write that is the report's own. */
+async function dumpOf(id: ReportId): Promise<(string | undefined)[]> {
+  const { redis, keys } = store;
+  const own = [keys.report(id), keys.events(id), keys.casesOf(id), keys.hold(`${id}.h1`)];
+  const sections = SECTIONS.map((section) => keys.section(id, section));
+  return Promise.all(
+    [...own, ...sections].map(async (key) => (await redis.dumpBuffer(key))?.toString("hex")),
+  );
+}
+
 /** The same store, seen through somebody who reads every script and its arguments before they are sent, and may change them. */
 function withScripts(
   reader: (body: string, args: (string | number | Buffer)[]) => string | Promise<string>,
