@@ -14,7 +14,7 @@ export const PLACES_LUA = `
 local function places_of(report_key)
   local account = redis.call('HGET', report_key, 'account') or ''
   local root = string.match(report_key, '^(.-):report:')
-  return {account = account, waiting = root .. ':waiting:' .. account, running = root .. ':running:' .. account,
+  return {root = root, account = account, waiting = root .. ':waiting:' .. account, running = root .. ':running:' .. account,
     capped = root .. ':capped:' .. account, capped_accounts = root .. ':capped'}
 end
 local function forget_capped(p, id)
@@ -37,6 +37,8 @@ local function take_place(report_key, id, now)
 end
 local function wait_for_place(report_key, id, now)
   local p = places_of(report_key)
+  -- It stands in one line at a time, or the line of its type's breaker would have it rung in vain on every sweep.
+  redis.call('ZREM', p.root .. ':breaker:' .. (redis.call('HGET', report_key, 'type') or '') .. ':waiting', id)
   redis.call('ZADD', p.waiting, 'NX', now, id)
   redis.call('ZADD', p.capped, 'NX', now, id)
   redis.call('SADD', p.capped_accounts, p.account)

@@ -6,7 +6,9 @@
  *   does not start with a storm; of a half-open one, as many as there are places for canaries;
  * - Bull Board shows a stopped type as a paused queue (docs/adr/0006-the-queue-shows-the-breaker.md).
  *
- * A report leaves the waiting set when it is rung, and is rung again if this process dies between the two.
+ * A report leaves the waiting set with the start of its round, in that script, and not when it is rung: its parent job may
+ * have found the type stopped again before we could take it out, and then nobody would ring it any more. Until its round
+ * starts it is rung once a sweep at most, and not while its parent job lives.
  */
 import type { Breaker } from "../domain/breaker.ts";
 import type { ReportId } from "../domain/ids.ts";
@@ -57,8 +59,7 @@ async function ringWaiting(
   let rung = 0;
   for (const report of await listPostponed(store, type, LOOKED_AT)) {
     const outcome = await ring(report);
-    if (outcome === "live") continue;
-    await dropPostponed(store, type, report);
+    if (outcome === "over") await dropPostponed(store, type, report);
     if (outcome === "rung") rung += 1;
     if (rung >= places) return;
   }

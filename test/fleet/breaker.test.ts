@@ -8,8 +8,9 @@ import { isFleetError } from "../../src/domain/fleet-error.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { statusSentence } from "../../src/domain/status-sentence.ts";
 import { defineReport, json, text, type ReportType } from "../../src/report-types/define-report.ts";
-import { readBreaker, readBreakerHistory, turnBreaker } from "../../src/store/breakers.ts";
+import { listPostponed, readBreaker, readBreakerHistory, turnBreaker } from "../../src/store/breakers.ts";
 import { sectionsQueue } from "../../src/store/queues.ts";
+import { startRound } from "../../src/store/reports.ts";
 import {
   startSimulatedProvider,
   startTestFleet,
@@ -18,6 +19,8 @@ import {
   type SimulatedProvider,
   type TestFleet,
 } from "../../src/testing.ts";
+import { followBreakers } from "../../src/workers/follow-breakers.ts";
+import type { Role } from "../../src/workers/fleet.ts";
 import { runCommand } from "../support/command-line.ts";
 import { billedByMark } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
@@ -86,6 +89,7 @@ interface Setting {
   faults?: readonly FaultRule[];
   types?: readonly ReportType[];
   concurrency?: number;
+  roles?: readonly Role[];
   fleet?: string;
   provider?: SimulatedProvider;
 }
@@ -241,6 +245,42 @@ test("a type that holds orders writes them, without a second order, once a perso
     { to: "open", by: "ada", reason: "looking into it" },
   ]);
 });
+
+test("a report that finds its type stopped again while it is rung is rung once more when the type starts", async () => {
+  const held = { ...aParsedType, breaker: { whenOpen: "hold" as const } };
+  // Nobody but the test takes parents and sweeps here.
+  const { fleet, store, submit } = await parentless(held);
+  const turn = (to: "open" | "closed") => turnBreaker(store, "parsed", { to, by: "ada", reason: "a test" });
+  await turn("open");
+  const id = await submit("a lake");
+  const begin = (maxRunning: number | null = null) =>
+    startRound(store, { id, type: "parsed", run: 1 }, 1, ["body"], 60_000, maxRunning);
+  expect(await begin()).toBe("postponed");
+
+  await turn("closed");
+  await followBreakers(fleet.workshop, async () => {
+    await turn("open");
+    expect(await begin()).toBe("postponed");
+    return "rung";
+  });
+  expect(await listPostponed(store, "parsed", 10)).toEqual([id]);
+
+  await turn("closed");
+  const rung: ReportId[] = [];
+  await followBreakers(fleet.workshop, async (report) => {
+    rung.push(report);
+    // From here on the line of its account is the one that rings it.
+    expect(await begin(0)).toBe("capped");
+    return "rung";
+  });
+  expect(rung).toEqual([id]);
+  expect(await listPostponed(store, "parsed", 10)).toEqual([]);
+});
+
+async function parentless(type: ReportType) {
+  const fleet = await aFleet({ types: [type], roles: ["worker"] });
+  return { fleet: fleet.fleet, store: fleet.store, submit: (topic: string) => fleet.submit(order(topic)) };
+}
 
 async function aBrokenTypeAndItsRepair(repaired: boolean) {
   const provider = await startSimulatedProvider({ latency: "none", faults: [WRONG] });
