@@ -154,7 +154,10 @@ export async function walkCase(
   const author = requireAuthor(desk, stored, found);
   const type = desk.types.require(stored.report.type);
   const input = await materialFor(desk.store, stored, type, author.planned);
-  return rehearse(author, input, shelfOf(desk.store, stored.report.id), askedAgain);
+  return rehearse(author, input, shelfOf(desk.store, stored.report.id), {
+    askedAgain,
+    limitMs: desk.durations.userCodeMs,
+  });
 }
 
 /** Once a decision is in the store it is rung at once; the outbox does it again where this process dies first. */

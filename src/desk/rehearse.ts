@@ -23,6 +23,7 @@ import type { StoredTake } from "../store/takes.ts";
 import { judgeAnswer } from "../workers/judge-answer.ts";
 import { callKeyOf } from "../workers/pay-once.ts";
 import type { Author } from "../workers/section-author.ts";
+import { withTimeout } from "../workers/with-timeout.ts";
 
 /** What the walk may read. */
 export interface Shelf {
@@ -49,6 +50,16 @@ export type Rehearsal = { calls: WalkedCall[] } & (
   | { outcome: "failed"; failure: Pick<Failure, "kind" | "code" | "message"> }
 );
 
+interface Walking {
+  /** This call is asked again whatever its checkpoint says. */
+  askedAgain?: string | null;
+  /** For the author's code, as in a worker: a promise of theirs that never settles ends the walk and holds up nobody. */
+  limitMs?: number | undefined;
+}
+
+/** Nothing is asked or computed on a walk, so it takes moments. */
+const LONGEST_WALK_MS = 30_000;
+
 /** Gets the walk out of an author's code. */
 class WalkEnded extends Error {}
 
@@ -56,11 +67,12 @@ export async function rehearse(
   author: Author,
   input: SectionInput<unknown, unknown>,
   shelf: Shelf,
-  /** This call is asked again whatever its checkpoint says. */
-  askedAgain: string | null = null,
+  { askedAgain = null, limitMs = LONGEST_WALK_MS }: Walking = {},
 ): Promise<Rehearsal> {
   const calls: WalkedCall[] = [];
   const section = input.section.key;
+  /** Questions to the shelf that have no answer. */
+  let reading = 0;
   let end: Exclude<Rehearsal, { outcome: "written" }> | null = null;
 
   function stop(ending: Exclude<Rehearsal, { outcome: "written" }>): never {
@@ -68,10 +80,17 @@ export async function rehearse(
     throw new WalkEnded("the walk has ended");
   }
 
+  async function read<T>(reply: Promise<T>): Promise<T> {
+    reading += 1;
+    const value = await reply;
+    reading -= 1;
+    return value;
+  }
+
   async function call<T>(name: string, request: CallRequest<T>): Promise<T> {
     if (end !== null) throw new WalkEnded("the walk has ended");
     const callKey = callKeyOf(section, name, request, modelConfig(author.model, request.model));
-    const stored = await shelf.take(callKey);
+    const stored = await read(shelf.take(callKey));
     const walked = { call: name, callKey, promptVersion: request.promptVersion };
     if (stored === null || callKey === askedAgain) {
       calls.push({
@@ -110,7 +129,7 @@ export async function rehearse(
     async step<T>(name: string, inputs: unknown, _run: unknown, _options?: StepOptions): Promise<T> {
       if (end !== null) throw new WalkEnded("the walk has ended");
       const hash = createHash("sha256").update(canonicalJson(inputs)).digest("hex").slice(0, 16);
-      const stored = await shelf.step(`${section}/step-${name}/${hash}`);
+      const stored = await read(shelf.step(`${section}/step-${name}/${hash}`));
       if (!stored.found) return stop({ outcome: "would_compute", step: name, calls });
       return stored.value as T;
     },
@@ -118,7 +137,9 @@ export async function rehearse(
   };
 
   try {
-    const output = await author.write(context);
+    const output = await withTimeout(limitMs, context.signal, `writing section ${section}`, (signal) =>
+      author.write({ ...context, signal }),
+    );
     // Author code may have caught the end and returned all the same.
     if (end !== null) return end;
     const checked = checkOutput(author.output, output);
@@ -127,7 +148,11 @@ export async function rehearse(
     return { outcome: "failed", failure: { kind: "workflow", code: checked.code, message }, calls };
   } catch (thrown) {
     if (end !== null) return end;
+    // A store that does not answer is no failure of the author's.
+    if (reading > 0) throw thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    return { outcome: "failed", failure: { kind: "workflow", code: "author_code_failed", message }, calls };
+    // Code that still runs gets nothing more.
+    end = { outcome: "failed", failure: { kind: "workflow", code: "author_code_failed", message }, calls };
+    return end;
   }
 }

@@ -22,7 +22,7 @@ export interface Counter {
   store: Store;
   queues: Queues;
   types: Registry;
-  durations: { wakeAfterMs: number };
+  durations: { wakeAfterMs: number; userCodeMs?: number };
   accountLimits: AccountLimits;
 }
 
@@ -144,7 +144,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
     case "too_many_reports":
       throw new FleetError(
         "too_many_reports",
-        `Account ${request.account} has ${admission.waiting} reports waiting, as many as it may. ` +
+        `Account ${request.account} has ${admission.waiting} ${admission.waiting === 1 ? "report" : "reports"} waiting, as many as it may. ` +
           "Nothing was held; submit again once some of them have begun.",
       );
     case "too_late":

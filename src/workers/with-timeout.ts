@@ -7,6 +7,8 @@ export async function withTimeout<T>(
 ): Promise<T> {
   const limit = new AbortController();
   const both = AbortSignal.any([signal, limit.signal]);
+  // Its event is past, and nobody would hear it.
+  both.throwIfAborted();
   const timer = setTimeout(() => limit.abort(timedOut(what, limitMs)), limitMs);
   try {
     // Racing, because code that ignores its signal must not be waited for either.

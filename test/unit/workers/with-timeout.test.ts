@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { withTimeout } from "../../../src/workers/with-timeout.ts";
+
+const NEVER = () => new Promise<never>(() => undefined);
+
+test("an author's code that never ends is not waited for", async () => {
+  await expect(withTimeout(5, new AbortController().signal, "step facts", NEVER)).rejects.toThrow(
+    "step facts took longer than 5 ms.",
+  );
+});
+
+test("an author's code is not begun, let alone waited for, once its section has to stop", async () => {
+  let begun = false;
+  const late = withTimeout(600_000, AbortSignal.abort(new Error("stopping")), "step facts", () => {
+    begun = true;
+    return NEVER();
+  });
+  await expect(late).rejects.toThrow("stopping");
+  expect(begun).toBe(false);
+}, 2_000);
