@@ -42,6 +42,10 @@ function sectionJobId(job: SectionJobData): string {
   return `${job.report}.${job.section}.r${job.run}.${job.round}`;
 }
 
+/** More children than a report may have sections; what lies beyond is not looked at. */
+const MOST_CHILDREN = 1_000;
+const CHILDREN_AT_ONCE = 200;
+
 /** The store keeps the record; of finished jobs only what Bull Board wants to show is kept. */
 const KEPT = {
   removeOnComplete: { count: 100 },
@@ -145,8 +149,42 @@ export class Queues {
     const state = await job.getState();
     if (state === "completed" || state === "failed" || state === "unknown") return "ended";
     if (state !== "waiting-children") return "live";
-    const { unprocessed } = await job.getDependenciesCount({ unprocessed: true });
-    return (unprocessed ?? 0) > 0 ? "live" : "stuck";
+    for await (const children of this.#openChildren(job))
+      if ((await this.#redis.exists(...children)) > 0) return "live";
+    // Its last child may have ended meanwhile, and then it goes on by itself.
+    return (await job.isWaitingChildren()) ? "stuck" : "live";
+  }
+
+  /**
+   * Lets the delayed jobs of a run go now; each asks the store whether its time has come. BullMQ reckons a delay by the
+   * clock of the process that asks for it and ends it by the clock of the one that looks, so a fast clock can leave a
+   * job behind for as long as it is fast.
+   */
+  async endDelays(report: ReportId, run: number): Promise<void> {
+    const parent = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(report, run));
+    if (parent === undefined) return;
+    await endDelay(parent);
+    for await (const children of this.#openChildren(parent))
+      for (const key of children) {
+        // <prefix>:<queue>:<id>, and neither queue nor id has a colon.
+        const [name, id] = key.slice(this.#prefix.length + 1).split(":");
+        if (name === undefined || id === undefined) continue;
+        const child = await Job.fromId(this.queue(name), id);
+        if (child !== undefined) await endDelay(child);
+      }
+  }
+
+  /** The keys of the children a parent job still waits for, a page at a time, whether they exist or not. */
+  async *#openChildren(parent: Job): AsyncGenerator<string[]> {
+    let cursor = 0;
+    for (let seen = 0; seen < MOST_CHILDREN; seen += CHILDREN_AT_ONCE) {
+      const { unprocessed = [], nextUnprocessedCursor = 0 } = await parent.getDependencies({
+        unprocessed: { count: CHILDREN_AT_ONCE, cursor },
+      });
+      if (unprocessed.length > 0) yield unprocessed;
+      if (nextUnprocessedCursor === 0) return;
+      cursor = nextUnprocessedCursor;
+    }
   }
 
   /** Takes the parent job out of the queue, so that the run can be rung again under the same id. */
@@ -195,5 +233,15 @@ export class Queues {
   async close(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#flow.close();
+  }
+}
+
+/** It may have been fetched in between; then there is nothing to end. */
+async function endDelay(job: Job): Promise<void> {
+  if (!(await job.isDelayed())) return;
+  try {
+    await job.promote();
+  } catch (error) {
+    if (await job.isDelayed()) throw error;
   }
 }

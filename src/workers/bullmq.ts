@@ -242,6 +242,8 @@ async function carryOutEnding(job: Job, token: string, ending: Ending): Promise<
     case "retry":
       throw new TryAgain(ending.afterMs);
     case "delay":
+      // By our own clock, as BullMQ's backoff too: it compares with that when it looks for what is due, so the time of
+      // Redis would have a fast clock fetch the job again at once, over and over. `Queues.endDelays` heals the skew.
       await job.moveToDelayed(Date.now() + Math.max(1, ending.afterMs), token);
       throw new DelayedError();
     case "hand_on":

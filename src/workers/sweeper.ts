@@ -40,7 +40,7 @@ import { followDeadlines } from "./follow-deadlines.ts";
 import { followPlaces } from "./follow-places.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
-import type { Workshop } from "./session.ts";
+import type { Chore, Workshop } from "./session.ts";
 
 /** A producer that lives puts its order into the queue well within this. */
 const OUTBOX_GRACE_MS = 2_000;
@@ -57,6 +57,7 @@ export class Sweeper {
   #lastSightAt: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #sweeping: Promise<void> = Promise.resolve();
+  readonly #choresUnderWay = new Map<Chore, Promise<void>>();
   #stopped = false;
 
   constructor(workshop: Workshop) {
@@ -79,6 +80,7 @@ export class Sweeper {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#sweeping;
+    await atMost(this.#workshop.durations.sweepMs, Promise.all(this.#choresUnderWay.values()));
   }
 
   async sweep(): Promise<void> {
@@ -96,7 +98,20 @@ export class Sweeper {
     await followDeadlines(store);
     await endOverdueReviews(store);
     await sweepRetention(store, durations);
-    for (const chore of this.#workshop.chores) await chore(this.#workshop);
+    await this.#doChores();
+  }
+
+  /** A chore may run authors' code: one that takes long goes on beside the next sweeps, and is not begun twice. */
+  async #doChores(): Promise<void> {
+    for (const chore of this.#workshop.chores) {
+      if (this.#choresUnderWay.has(chore)) continue;
+      const doing = chore(this.#workshop)
+        // Whatever it was, the next sweep finds everything as it was.
+        .catch(() => undefined)
+        .finally(() => this.#choresUnderWay.delete(chore));
+      this.#choresUnderWay.set(chore, doing);
+      await atMost(this.#workshop.durations.sweepMs, doing);
+    }
   }
 
   async #handOnWorkOfTheDead(): Promise<void> {
@@ -156,9 +171,16 @@ export class Sweeper {
   async #ringOverdue(): Promise<void> {
     const { store, durations } = this.#workshop;
     for (const report of await listOverdue(store)) {
-      await this.#ring(report);
+      if ((await this.#ring(report)) === "live") await this.#endDelays(report);
       await postponeWakeup(store, report, durations.wakeAfterMs);
     }
+  }
+
+  /** A live parent job of a report that should have moved may wait for the clock of another machine. */
+  async #endDelays(id: ReportId): Promise<void> {
+    const { store, queues } = this.#workshop;
+    const stored = await readReport(store, id);
+    if (stored !== null) await queues.endDelays(id, stored.report.run);
   }
 
   async #ring(id: ReportId): Promise<Rung> {
@@ -181,6 +203,16 @@ export class Sweeper {
     this.#sights.clear();
     this.#lastSightAt = null;
   }
+}
+
+/** Goes on after the limit, whatever becomes of the work. */
+async function atMost(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
 }
 
 const CRASHED: FailureSummary = {

@@ -10,6 +10,7 @@ import {
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { readLedger } from "../../src/store/credits.ts";
 import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
+import { Sweeper } from "../../src/workers/sweeper.ts";
 import { billedByMark, billedMicros, duplicatesIn } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aChainedType, aPlannedType, aSteppedType, aTopicType } from "../support/report-types/index.ts";
@@ -200,4 +201,63 @@ test("ten orders at once are each written once and charged once", async () => {
   expect(fleet.ledger()).toHaveLength(20);
   expect(duplicatesIn(fleet.ledger())).toBe(0);
   expect(await fleet.balance("acme")).toMatchObject({ available: 50, held: 0, committed: 50 });
+});
+
+/** A report whose section jobs wait for a worker that is not there yet, and an orchestrator that soon looks after it. */
+async function aReportBeforeItsWorkers() {
+  const fleet = uniqueFleet("delivery");
+  const provider = await startSimulatedProvider({ latency: "none" });
+  const desk = await aFleet({ fleet, provider, roles: ["orchestrator"], durations: { wakeAfterMs: 500 } });
+  const id = await desk.submit({ ...ORDER, type: "topic" });
+  const { redis, keys } = desk.store;
+  const queue = `${keys.queuePrefix}:${sectionsQueue("topic")}`;
+  await waitFor(
+    async () => (await redis.zcard(`${queue}:prioritized`)) === 2,
+    () => "its sections are not in the queue",
+  );
+  return { id, desk, redis, queue, startWorker: () => aFleet({ fleet, provider, roles: ["worker"] }) };
+}
+
+test("a report whose section jobs were all deleted is begun anew and delivered", async () => {
+  const { id, desk, redis, queue, startWorker } = await aReportBeforeItsWorkers();
+  const deleted = await redis.keys(`${queue}:*`);
+  expect(deleted.filter((key) => key.startsWith(`${queue}:${id}.`))).toHaveLength(2);
+  await redis.del(...deleted);
+  await startWorker();
+  await desk.delivered(id);
+  expect(await desk.balance("acme")).toMatchObject({ held: 0, committed: 5 });
+});
+
+test("sections that a machine with a clock an hour ahead put off are written in time by the others", async () => {
+  const { id, desk, redis, queue, startWorker } = await aReportBeforeItsWorkers();
+  const jobs = await redis.zrange(`${queue}:prioritized`, "0", "-1");
+  await redis.del(`${queue}:prioritized`);
+  // As BullMQ keeps them: the time to go on, and twelve bits of order.
+  const anHourAhead = (Date.now() + 3_600_000) * 0x1000;
+  for (const job of jobs) await redis.zadd(`${queue}:delayed`, String(anHourAhead), job);
+  await startWorker();
+  await desk.delivered(id);
+  for (const section of await desk.sections(id))
+    expect(section.attempts).toEqual({ transient: 0, repair: 0, crash: 0 });
+});
+
+test("a chore that never ends is begun once, and the sweeper goes on with everything else", async () => {
+  const { workshop } = (await aFleet({ roles: ["worker"] })).fleet;
+  const begun: string[] = [];
+  const sweeper = new Sweeper({
+    ...workshop,
+    chores: [
+      () => {
+        begun.push("endless");
+        return new Promise<void>(() => undefined);
+      },
+      async () => {
+        begun.push("short");
+      },
+    ],
+  });
+  await sweeper.sweep();
+  await sweeper.sweep();
+  expect(begun).toEqual(["endless", "short", "short"]);
+  await sweeper.stop();
 });
