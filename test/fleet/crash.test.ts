@@ -189,6 +189,29 @@ test("a worker told to stop starts no new call, lets the one in flight answer, a
   expect(billedByMark(provider.ledger())).toEqual({ "stepped/body/draft": 1, "stepped/body/polish": 1 });
 });
 
+test("an operator who asks twice ends a process that waits for a Redis that does not come back", async () => {
+  const redis = await startPrivateRedis({ aof: false });
+  cleanUp.push(() => redis.stop());
+  const process = await startFleetProcess({
+    redisUrl: redis.url,
+    fleet: uniqueFleet("crash"),
+    roles: "orchestrator",
+  });
+  cleanUp.push(() => process.kill("SIGKILL"));
+  await redis.kill("SIGSTOP");
+  cleanUp.push(() => redis.kill("SIGCONT"));
+  process.child.kill("SIGTERM");
+  // Later than a terminal's Ctrl-C that comes twice; and what has not ended by then does not end by itself.
+  const askedAt = performance.now();
+  await waitFor(
+    async () => performance.now() - askedAt > 1_500,
+    () => "time does not pass",
+  );
+  expect(process.child.exitCode).toBeNull();
+  process.child.kill("SIGINT");
+  expect(await process.finished).toMatchObject({ code: 130 });
+});
+
 test("a rolling restart of all workers under load pays nothing twice", async () => {
   const { desk, provider, startWorker, order } = await aScene({ callMs: 250 });
   let workers = [await startWorker({ concurrency: 2 }), await startWorker({ concurrency: 2 })];

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
 
 interface StartOptions {
   roles: readonly ("api" | "orchestrator" | "worker")[];
@@ -16,7 +17,7 @@ export function startCommand({ output }: Terminal): Command {
     .summary("run one or more roles of the fleet until it is stopped")
     .description(
       "Runs roles of the fleet on REDIS_URL with the configured provider. SIGTERM and Ctrl-C: no new call starts, calls in " +
-        "flight get the grace period, sections are handed on to other workers.",
+        "flight get the grace period, sections are handed on to other workers. A second signal ends it at once.",
     )
     .addOption(
       new Option("--roles <roles>", "comma-separated: api, orchestrator, worker")
@@ -94,6 +95,8 @@ export function startCommand({ output }: Terminal): Command {
             logEvent(log, event),
           )
         : null;
+      // Listened for before anybody is told that it runs, and may end it.
+      const stopped = stopSignal();
       log.info(
         { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
         "started",
@@ -102,7 +105,7 @@ export function startCommand({ output }: Terminal): Command {
         fleet.processId,
       ]);
 
-      const signal = await stopSignal();
+      const signal = await stopped;
       log.info(
         { signal, graceMs: config.durations.graceMs },
         "stopping: no new call starts, calls in flight may answer",
@@ -128,9 +131,19 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
   );
 }
 
+/** A terminal's Ctrl-C reaches us and whoever started us, who hands it on: that is one wish and not two. */
+const SAME_WISH_MS = 500;
+
+/** The first signal; the next one ends the process at once, since stopping may wait for a Redis that does not come back. */
 function stopSignal(): Promise<NodeJS.Signals> {
+  let firstAt: number | null = null;
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.on(signal, () => {
+        firstAt ??= performance.now();
+        resolve(signal);
+        if (signal !== "SIGHUP" && performance.now() - firstAt > SAME_WISH_MS) process.exit(EXIT.interrupted);
+      });
   });
 }
 
