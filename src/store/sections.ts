@@ -17,11 +17,11 @@ import type {
   SectionStatus,
 } from "../domain/report.ts";
 import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
-import { SETTLE_LUA, settlementArguments, type Settlement } from "./calls.ts";
 import { OPEN_CASE_LUA, openingArguments, type AskedQuestion } from "./cases.ts";
 import { pack, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
+import { SETTLE_LUA, settlementArguments, type Settlement } from "./settlements.ts";
 
 /** Moves a section and lets the report's own status follow: it runs while any section runs, and waits when all that is left waits. */
 export const MOVE_LUA = `

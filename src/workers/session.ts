@@ -10,7 +10,7 @@ import type { SpendCaps } from "../domain/route.ts";
 import type { Llm, Route } from "../llm/port.ts";
 import type { Redis } from "ioredis";
 import type { Registry } from "../report-types/registry.ts";
-import type { Settlement } from "../store/calls.ts";
+import type { Settlement } from "../store/settlements.ts";
 import type { AskedQuestion } from "../store/cases.ts";
 import type { Queues } from "../store/queues.ts";
 import type { Store } from "../store/redis.ts";

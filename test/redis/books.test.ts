@@ -13,13 +13,8 @@ import type { FailureSummary } from "../../src/domain/report.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { BOOKS_LUA, dayName, dayNumber, readSpend } from "../../src/store/books.ts";
-import {
-  beginCall,
-  concludeUnanswered,
-  recordAnswer,
-  type Asking,
-  type Settlement,
-} from "../../src/store/calls.ts";
+import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
+import type { Settlement } from "../../src/store/settlements.ts";
 import { completeReport } from "../../src/store/complete-report.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";

@@ -16,13 +16,8 @@ import type { ReportId } from "../../src/domain/ids.ts";
 import type { FailureSummary } from "../../src/domain/report.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import { admit } from "../../src/store/admit.ts";
-import {
-  beginCall,
-  concludeUnanswered,
-  recordAnswer,
-  type Asking,
-  type Settlement,
-} from "../../src/store/calls.ts";
+import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
+import type { Settlement } from "../../src/store/settlements.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { beat, forgetProcess } from "../../src/store/processes.ts";
 import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
