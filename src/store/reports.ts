@@ -253,6 +253,8 @@ export interface ReportFilter {
   type?: string | undefined;
   status?: ReportStatus | undefined;
   limit: number;
+  /** Goes on behind this one, wherever newer orders have moved it meanwhile; erased since, behind its time. */
+  after?: Pick<Report, "id" | "createdAt"> | undefined;
 }
 
 /** Newest first. Reads the index that narrows most and filters the rest in pages, so memory stays bounded. */
@@ -266,7 +268,8 @@ export async function listReports(store: Store, filter: ReportFilter): Promise<S
         : keys.indexAll;
   const found: StoredReport[] = [];
   const pageSize = 200;
-  for (let start = 0; found.length < filter.limit; start += pageSize) {
+  const first = filter.after === undefined ? 0 : await placeBehind(store, index, filter.after);
+  for (let start = first; found.length < filter.limit; start += pageSize) {
     const ids = (await redis.zrevrange(index, start, start + pageSize - 1)) as ReportId[];
     if (ids.length === 0) break;
     const pipeline = redis.pipeline();
@@ -283,6 +286,15 @@ export async function listReports(store: Store, filter: ReportFilter): Promise<S
     }
   }
   return found;
+}
+
+async function placeBehind(
+  { redis }: Store,
+  index: string,
+  { id, createdAt }: Pick<Report, "id" | "createdAt">,
+): Promise<number> {
+  const rank = await redis.zrevrank(index, id);
+  return rank === null ? redis.zcount(index, `(${createdAt}`, "+inf") : rank + 1;
 }
 
 export interface TimedEvent {

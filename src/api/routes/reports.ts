@@ -20,7 +20,7 @@ import { readReceipt } from "../../store/receipt.ts";
 import { readOutput } from "../../store/sections.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
 import { accountFor, decidedBy, filterFor, ownReport, ownTombstone } from "../own.ts";
-import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
+import { cursorOf, pageOf, pageQuery, placeIn } from "../pages.ts";
 import { Problem } from "../problems.ts";
 import { route, type Route } from "../route.ts";
 import {
@@ -104,13 +104,18 @@ const list = route({
   answer: { status: 200, schema: pageOf(ReportRow), what: "A page of reports" },
   async handle({ caller, query }, desk) {
     const { limit, type, status } = query;
-    const offset = Number(placeIn(query.cursor, /^\d{1,9}$/) ?? 0);
+    const [createdAt, id] = placeIn(query.cursor, /^\d{1,16} rp-[0-9a-z]{25}$/)?.split(" ") ?? [];
+    const after = createdAt === undefined ? undefined : { createdAt: Number(createdAt), id: id as ReportId };
     const account = filterFor(caller, query.account);
-    const found = await listReports(desk.store, { account, type, status, limit: offset + limit + 1 });
-    const page = offsetPage(found.slice(offset), limit, offset);
+    const found = await listReports(desk.store, { account, type, status, after, limit: limit + 1 });
     const data = [];
-    for (const stored of page.data) data.push(reportRow(await snapshotOf(desk.store, stored)));
-    return { status: 200, body: { ...page, data } };
+    for (const stored of found.slice(0, limit)) data.push(reportRow(await snapshotOf(desk.store, stored)));
+    const last = data.at(-1);
+    const more = found.length > limit && last !== undefined;
+    return {
+      status: 200,
+      body: { data, next_cursor: more ? cursorOf(`${last.createdAt} ${last.id}`) : null },
+    };
   },
 });
 
