@@ -145,8 +145,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
 
   async function stop(): Promise<void> {
     drain.because = "its worker is shutting down";
-    await Promise.all(companions.map((companion) => companion.stop()));
-    const closed = workers.close();
+    const closed = Promise.all([workers.close(), ...companions.map((companion) => companion.stop())]);
     const grace = setTimeout(
       () => drain.abort.abort(new Error("The grace period is over.")),
       durations.graceMs,
