@@ -16,9 +16,11 @@ export async function watchUntilEnded(
     audience?: Audience;
     /** False where the reports end with the command. */
     goesOn?: boolean;
+    /** Where Ctrl-C was listened for before there was anything to watch. */
+    interrupted?: ReturnType<typeof interruption>;
   },
 ): Promise<Watched> {
-  const { signal, release } = interruption();
+  const { signal, release } = what.interrupted ?? interruption();
   try {
     const watched = await watchReports({ ...what, audience: what.audience ?? audienceFor(output), signal });
     finish(exitCodeOf(watched, what.until));

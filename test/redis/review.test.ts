@@ -518,12 +518,24 @@ test.for(UNREADABLE)(
 );
 
 /** Everything a script about one report may write that is the report's own. */
-async function dumpOf(id: ReportId): Promise<(string | undefined)[]> {
+async function dumpOf(id: ReportId): Promise<unknown[]> {
   const { redis, keys } = store;
   const own = [keys.report(id), keys.events(id), keys.casesOf(id), keys.hold(`${id}.h1`)];
   const sections = SECTIONS.map((section) => keys.section(id, section));
+  // By their values: the bytes of a hash differ with its order, which changes by being read.
   return Promise.all(
-    [...own, ...sections].map(async (key) => (await redis.dumpBuffer(key))?.toString("hex")),
+    [...own, ...sections].map(async (key) => {
+      switch (await redis.type(key)) {
+        case "hash":
+          return redis.hgetall(key);
+        case "stream":
+          return redis.xrange(key, "-", "+");
+        case "zset":
+          return redis.zrange(key, "0", "-1", "WITHSCORES");
+        default:
+          return null;
+      }
+    }),
   );
 }
 

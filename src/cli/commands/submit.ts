@@ -81,6 +81,8 @@ export function submitCommand({ output, finish }: Terminal): Command {
       if (options.again) for (const line of lines) line.again = true;
       for (const line of lines) line.priority = options.priority;
 
+      // From here on an order may stand, so Ctrl-C only ends the watching of it.
+      const interrupted = options.wait ? (await import("../watch-reports.ts")).interruption() : undefined;
       const { ids, refused, rows } = await withCounter(config, async (counter) => {
         if (options.deliverBy !== undefined) {
           const deliverBy = (await redisNow(counter.store)) + options.deliverBy;
@@ -112,7 +114,13 @@ export function submitCommand({ output, finish }: Terminal): Command {
         const { watchUntilEnded } = await import("../watch-until-ended.ts");
         const watched = await watchUntilEnded(
           { output, finish },
-          { redisUrl: commandRedisUrl(config), fleet: config.fleet, ids, timeoutMs: options.timeout },
+          {
+            redisUrl: commandRedisUrl(config),
+            fleet: config.fleet,
+            ids,
+            timeoutMs: options.timeout,
+            ...(interrupted === undefined ? {} : { interrupted }),
+          },
         );
         const latest = rows.map(({ id, repeated, openOrder, ...row }) => {
           const seen = watched.snapshots.get(id);
