@@ -256,7 +256,8 @@ test("a key of an account cannot be given a scope over the fleet, and an expired
 });
 
 test("no dump of the store holds a key, and a changed digit of one is not that key", async () => {
-  const [, , secret = ""] = buyer.text.split("_");
+  // A secret may hold an underscore itself.
+  const secret = buyer.text.slice(-43);
   const { redis } = fleet.store;
   const kept = await redis.keys(`{${fleet.store.fleet}}:api-key:*`);
   expect(kept.length).toBeGreaterThan(0);
