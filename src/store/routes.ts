@@ -83,7 +83,6 @@ if now >= till then
   local ceiling = math.min(tonumber(ARGV[3]), tonumber(ARGV[5]) * 2 ^ (count - 1))
   till = now + math.ceil(ceiling * (0.5 + tonumber(ARGV[4]) / 2))
   redis.call('HSET', KEYS[1], 'troubleSince', since, 'troubleCount', count, 'closedUntil', till)
-  redis.call('HDEL', KEYS[1], 'probeUntil')
 end
 if now - since > tonumber(ARGV[2]) then return {'request', tostring(till - now)} end
 return {'route', tostring(till - now)}
@@ -94,7 +93,6 @@ const CLOSE_FOR = savingScript(`
 -- Only ever moved later, so a short wait does not shorten a long one.
 local till = now_ms() + tonumber(ARGV[1])
 if till > tonumber(redis.call('HGET', KEYS[1], 'closedUntil') or '0') then redis.call('HSET', KEYS[1], 'closedUntil', till) end
-redis.call('HDEL', KEYS[1], 'probeUntil')
 return 'closed'
 `);
 
