@@ -30,6 +30,8 @@ local credits, before = tonumber(hold[2]), tonumber(r[4] or '0')
 local commit = ARGV[6] == '' and credits or math.max(0, tonumber(ARGV[6]) - before)
 if commit > credits then return 'exceeds_hold' end
 
+-- Read before the first write: what cannot be read must not stop half-way.
+local names = cjson.decode(ARGV[10])
 local now = now_ms()
 local delivered = {}
 for i = 11, #ARGV do delivered[ARGV[i]] = true end
@@ -47,7 +49,7 @@ redis.call('ZREM', KEYS[6], ARGV[1])
 leave_places(KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[10], now, ARGV[1])
 emit(KEYS[8], KEYS[9], ARGV[9])
-close_cases(cjson.decode(ARGV[10]), 'ended', ARGV[7], ARGV[8], '', now)
+close_cases(names, 'ended', ARGV[7], ARGV[8], '', now)
 return 'delivered'
 `);
 
