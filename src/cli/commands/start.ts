@@ -44,6 +44,7 @@ export function startCommand({ output }: Terminal): Command {
 
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { startApi } = await import("../../api/start-api.ts");
+      const { awaitRedis } = await import("../../store/await-redis.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
@@ -53,6 +54,18 @@ export function startCommand({ output }: Terminal): Command {
       const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
       for (const warning of warnings) log.warn({ type: warning.type }, warning.message);
 
+      // Listened for from here on: the first process of a container hears no signal that it does not ask for.
+      const ending = new AbortController();
+      const stopped = stopSignal().finally(() => ending.abort());
+      const answers = await awaitRedis(redisUrl, {
+        signal: ending.signal,
+        onWaiting: (sentence) => log.warn(sentence),
+        onAnswer: (sentence) => log.info(sentence),
+      });
+      if (!answers) {
+        log.info({ signal: await stopped }, "stopped before Redis answered");
+        return;
+      }
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
         companions: [startIntake],
@@ -95,8 +108,6 @@ export function startCommand({ output }: Terminal): Command {
             logEvent(log, event),
           )
         : null;
-      // Listened for before anybody is told that it runs, and may end it.
-      const stopped = stopSignal();
       log.info(
         { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
         "started",
