@@ -104,8 +104,6 @@ export interface Config {
   readonly durations: Durations;
 }
 
-/** A wrong value of one of these is never repeated in an error message. */
-const SECRETS = ["OPENAI_API_KEY", "REDIS_URL", "OPENAI_BASE_URL"];
 const MAX_CONCURRENCY = 256;
 
 // The examples lie beside us as sources in a clone, and as JavaScript in an installed package.
@@ -131,66 +129,213 @@ const usd = z.coerce
   .nullable()
   .default(null);
 
+/** What a setting is about; docs/configuration.md has a table for each, in this order. */
+export const AREAS = ["Redis", "Report types", "Provider", "Money and limits", "HTTP", "Processes"] as const;
+
+export interface Meaning {
+  area: (typeof AREAS)[number];
+  /** Who needs it; `commands` are those of the command line that work on a running fleet. */
+  roles: readonly ("api" | "orchestrator" | "worker" | "commands")[];
+  /** Sentences for the page of settings. */
+  meaning: string;
+  /** `whole`: its value is shown nowhere, not in an error and not by `config print`. `url`: only its password and parameters are hidden. */
+  secret?: "whole" | "url";
+  /** What the page shows where the default itself is a path of this machine. */
+  shownDefault?: string;
+}
+
+const EVERYWHERE = ["api", "orchestrator", "worker", "commands"] as const;
+const meanings = z.registry<Meaning>();
+
+/** Every setting says what it means, since docs/configuration.md is made of it (`npm run docs`). */
+function setting<T extends z.ZodType>(
+  area: Meaning["area"],
+  roles: Meaning["roles"],
+  meaning: string,
+  schema: T,
+  more: Pick<Meaning, "secret" | "shownDefault"> = {},
+): T {
+  // Some schemas serve several settings.
+  const own = schema.clone();
+  meanings.add(own, { area, roles, meaning, ...more });
+  return own;
+}
+
 const environment = z.object({
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/, error: "expected redis://host:port or rediss://host:port" })
-    .nullable()
-    .default(null),
-  FLEET: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,79}$/, "expected lower-case letters, digits and dashes, at most 80")
-    .default("fleet"),
-  DATA_DIR: z.string().default(".data"),
-  REPORT_TYPES: z.string().default(EXAMPLES),
-  PRICES: z.string().nullable().default(null),
-  OPENAI_API_KEY: z.string().nullable().default(null),
-  OPENAI_BASE_URL: z
-    .url({ protocol: /^https?$/, error: "expected an http or https URL" })
-    .default("https://api.openai.com/v1"),
-  OPENAI_MODEL: z.string().nullable().default(null),
-  RESPONSE_FORMAT: z
-    .enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(", ")}` })
-    .default("auto"),
-  STREAM: flag.default("false"),
-  REQUESTS_PER_MINUTE: limit,
-  TOKENS_PER_MINUTE: limit,
-  ROUTE_CONCURRENCY: limit,
-  ROUTES: z.string().nullable().default(null),
-  SPEND_CAP_USD: usd,
-  ACCOUNT_SPEND_CAP_USD: usd,
-  // Far more than one account needs, and few enough that a program gone wild fills neither Redis nor the queues.
-  MAX_WAITING_PER_ACCOUNT: limit.default(10_000),
-  MAX_RUNNING_PER_ACCOUNT: limit,
-  ALLOW_PRIVATE_WEBHOOKS: flag.default("false"),
-  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
-  CONCURRENCY: numeric(
+  REDIS_URL: setting(
+    "Redis",
+    EVERYWHERE,
+    "Address of the fleet's Redis, `redis://user:password@host:6379/0`, or `rediss://` for TLS. Beyond loopback it must have a password. Commands without it use the private Redis of `npm start`.",
     z
-      .int("expected a whole number")
-      .min(1, `expected 1 to ${MAX_CONCURRENCY}`)
-      .max(MAX_CONCURRENCY, `expected 1 to ${MAX_CONCURRENCY}`),
-  ).default(8),
-  HOST: z.string().default("127.0.0.1"),
-  PORT: numeric(
-    z.int("expected a whole number").min(0, "expected 0 to 65535").max(65_535, "expected 0 to 65535"),
-  ).default(3_000),
-  API_REQUESTS_PER_MINUTE: numeric(
-    z.int("expected a whole number").min(1, "expected 1 or more").max(1_000_000, "expected at most 1000000"),
-  ).default(600),
-  TIME_SCALE: numeric(
-    z.number().positive("expected a number above 0").max(1_000, "expected at most 1000"),
-  ).default(1),
+      .url({ protocol: /^rediss?$/, error: "expected redis://host:port or rediss://host:port" })
+      .nullable()
+      .default(null),
+    { secret: "url" },
+  ),
+  FLEET: setting(
+    "Redis",
+    EVERYWHERE,
+    "Prefix of all keys. Fleets of different names share a Redis without meeting.",
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,79}$/, "expected lower-case letters, digits and dashes, at most 80")
+      .default("fleet"),
+  ),
+  DATA_DIR: setting(
+    "Processes",
+    ["api", "worker", "commands"],
+    "Folder for answers that Redis does not take (`spool/`), and for the private Redis of `npm start`. A worker's must outlive its process.",
+    z.string().default(".data"),
+  ),
+  REPORT_TYPES: setting(
+    "Report types",
+    EVERYWHERE,
+    "Paths or package names of modules that export report types, separated by commas.",
+    z.string().default(EXAMPLES),
+    { shownDefault: "the examples" },
+  ),
+  PRICES: setting(
+    "Report types",
+    ["worker", "commands"],
+    "A JSON file of model prices that overrides the kept price library. An unknown price refuses to start; `0` is a price.",
+    z.string().nullable().default(null),
+  ),
+  OPENAI_API_KEY: setting(
+    "Provider",
+    ["worker"],
+    "Key of the provider. Only workers need it; the other roles start without.",
+    z.string().nullable().default(null),
+    { secret: "whole" },
+  ),
+  OPENAI_BASE_URL: setting(
+    "Provider",
+    ["worker"],
+    "Any endpoint that speaks OpenAI's chat completions.",
+    z
+      .url({ protocol: /^https?$/, error: "expected an http or https URL" })
+      .default("https://api.openai.com/v1"),
+    { secret: "url" },
+  ),
+  OPENAI_MODEL: setting(
+    "Provider",
+    ["worker"],
+    "The model that answers every logical model without a route of its own.",
+    z.string().nullable().default(null),
+  ),
+  RESPONSE_FORMAT: setting(
+    "Provider",
+    ["worker"],
+    "How JSON is asked for. `auto` begins with the strictest and remembers what the endpoint takes.",
+    z.enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(", ")}` }).default("auto"),
+  ),
+  STREAM: setting(
+    "Provider",
+    ["worker"],
+    "Read answers as a stream, so that a silent endpoint is noticed sooner.",
+    flag.default("false"),
+  ),
+  REQUESTS_PER_MINUTE: setting(
+    "Provider",
+    ["worker"],
+    "Limit of the route over all workers. Empty: none.",
+    limit,
+  ),
+  TOKENS_PER_MINUTE: setting(
+    "Provider",
+    ["worker"],
+    "Limit of the route over all workers, input and output together. Empty: none.",
+    limit,
+  ),
+  ROUTE_CONCURRENCY: setting(
+    "Provider",
+    ["worker"],
+    "Calls in flight on the route over all workers. Empty: none.",
+    limit,
+  ),
+  ROUTES: setting(
+    "Provider",
+    ["worker"],
+    "A JSON file of ordered routes per model, see [providers](providers.md). It names the variables that hold the keys.",
+    z.string().nullable().default(null),
+  ),
+  SPEND_CAP_USD: setting(
+    "Money and limits",
+    ["worker"],
+    "The most the fleet may spend in a UTC day. At the cap no call begins until midnight. Empty: none.",
+    usd,
+  ),
+  ACCOUNT_SPEND_CAP_USD: setting("Money and limits", ["worker"], "The same for each account.", usd),
+  // Far more than one account needs, and few enough that a program gone wild fills neither Redis nor the queues.
+  MAX_WAITING_PER_ACCOUNT: setting(
+    "Money and limits",
+    ["api", "orchestrator", "commands"],
+    "Reports of one account that may wait to be begun; further orders are refused.",
+    limit.default(10_000),
+  ),
+  MAX_RUNNING_PER_ACCOUNT: setting(
+    "Money and limits",
+    ["orchestrator"],
+    "Reports of one account that are written at the same time. Empty: no limit.",
+    limit,
+  ),
+  ALLOW_PRIVATE_WEBHOOKS: setting(
+    "HTTP",
+    ["api", "orchestrator", "commands"],
+    "Development only: webhooks to this machine and to private networks.",
+    flag.default("false"),
+  ),
+  LOG_LEVEL: setting(
+    "Processes",
+    ["api", "orchestrator", "worker"],
+    "How much is logged to stderr.",
+    z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
+  ),
+  CONCURRENCY: setting(
+    "Processes",
+    ["worker"],
+    "Sections written at the same time by one process.",
+    numeric(
+      z
+        .int("expected a whole number")
+        .min(1, `expected 1 to ${MAX_CONCURRENCY}`)
+        .max(MAX_CONCURRENCY, `expected 1 to ${MAX_CONCURRENCY}`),
+    ).default(8),
+  ),
+  HOST: setting(
+    "HTTP",
+    ["api"],
+    "Where the HTTP API listens. Beyond loopback it starts only with an admin key.",
+    z.string().default("127.0.0.1"),
+  ),
+  PORT: setting(
+    "HTTP",
+    ["api"],
+    "Its port; `0` takes a free one.",
+    numeric(
+      z.int("expected a whole number").min(0, "expected 0 to 65535").max(65_535, "expected 0 to 65535"),
+    ).default(3_000),
+  ),
+  API_REQUESTS_PER_MINUTE: setting(
+    "HTTP",
+    ["api"],
+    "Requests one API key may make in a minute.",
+    numeric(
+      z
+        .int("expected a whole number")
+        .min(1, "expected 1 or more")
+        .max(1_000_000, "expected at most 1000000"),
+    ).default(600),
+  ),
+  TIME_SCALE: setting(
+    "Processes",
+    EVERYWHERE,
+    "Multiplies every waiting time (leases, heartbeats, cool-downs). For tests: a story of minutes in seconds. All processes of a fleet need the same.",
+    numeric(z.number().positive("expected a number above 0").max(1_000, "expected at most 1000")).default(1),
+  ),
 });
 
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  // Compose files and shells set an empty text where they mean "not set".
-  const given = Object.fromEntries(
-    Object.entries(env)
-      .map(([name, value]) => [name, value?.trim()] as const)
-      .filter(([, value]) => value !== undefined && value !== ""),
-  );
-  const parsed = environment.safeParse(given);
-  if (!parsed.success) throw refusal(parsed.error, given);
-  const settings = parsed.data;
+  const settings = parse(givenOf(env));
   return deepFreeze({
     redisUrl: settings.REDIS_URL,
     fleet: settings.FLEET,
@@ -233,6 +378,19 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   });
 }
 
+/** Compose files and shells set an empty text where they mean "not set". */
+function givenOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value = ""]) => (value.trim() === "" ? [] : [[name, value.trim()]])),
+  );
+}
+
+function parse(given: Record<string, string>): z.infer<typeof environment> {
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) throw refusal(parsed.error, given);
+  return parsed.data;
+}
+
 /** Dollars become micro-USD once, here. */
 function micros(dollars: number | null): MicroUsd | null {
   return dollars === null ? null : Math.round(dollars * 1_000_000);
@@ -244,24 +402,59 @@ export function readSecret(variable: string, env: NodeJS.ProcessEnv = process.en
   return value === undefined || value === "" ? null : value;
 }
 
-/** The configuration for a person to see: no secret is in it. */
-export function describeConfig(config: Config): Record<string, unknown> {
-  return {
-    ...config,
-    redisUrl: config.redisUrl === null ? null : withoutPassword(config.redisUrl),
-    openai: {
-      ...config.openai,
-      apiKey: config.openai.apiKey === null ? null : "***",
-      baseUrl: withoutPassword(config.openai.baseUrl),
-    },
-  };
+/** One line of docs/configuration.md. */
+export interface Setting extends Meaning {
+  name: string;
+  /** What may be set, as JSON Schema. */
+  schema: Readonly<Record<string, unknown>>;
+  /** Null where there is none. */
+  fallback: string | number | null;
 }
 
-function refusal(error: z.ZodError, given: Record<string, string | undefined>): FleetError {
+export function listSettings(): Setting[] {
+  const { properties = {} } = z.toJSONSchema(environment);
+  return Object.entries(environment.shape).map(([name, shape]) => {
+    const schema = properties[name] as Record<string, unknown>;
+    return { name, schema, fallback: schema["default"] as Setting["fallback"], ...meaningOf(name, shape) };
+  });
+}
+
+/** A setting as it is in force, for a person to see: no secret is in it. */
+export interface SettingInForce {
+  name: string;
+  /** Null where nothing is set and there is no default. */
+  value: string | null;
+  from: "environment" | "default";
+}
+
+export function settingsInForce(env: NodeJS.ProcessEnv = process.env): SettingInForce[] {
+  const given = givenOf(env);
+  const settings = parse(given);
+  return listSettings().map(({ name, secret }) => ({
+    name,
+    value: shown(settings[name as keyof typeof settings], secret),
+    from: name in given ? "environment" : "default",
+  }));
+}
+
+function shown(value: string | number | null, secret: Meaning["secret"]): string | null {
+  if (value === null) return null;
+  if (secret === "whole") return "***";
+  return secret === "url" ? withoutPassword(String(value)) : String(value);
+}
+
+function meaningOf(name: string, schema: z.ZodType | undefined): Meaning {
+  const meaning = schema === undefined ? undefined : meanings.get(schema);
+  if (meaning === undefined) throw new Error(`The setting ${name} does not say what it means.`);
+  return meaning;
+}
+
+function refusal(error: z.ZodError, given: Record<string, string>): FleetError {
   const fields = error.issues.map((issue) => {
     const name = String(issue.path[0] ?? "");
-    const shown = SECRETS.includes(name) ? "" : `, got ${JSON.stringify(given[name])}`;
-    return { path: name, message: `${issue.message}${shown}` };
+    const { secret } = meaningOf(name, environment.shape[name as keyof typeof environment.shape]);
+    const got = secret === undefined ? `, got ${JSON.stringify(given[name])}` : "";
+    return { path: name, message: `${issue.message}${got}` };
   });
   const list = fields.map(({ path, message }) => `${path}: ${message}`).join("; ");
   return new FleetError("usage", `The environment is not usable. ${list}.`, { fields });

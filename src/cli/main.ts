@@ -9,6 +9,7 @@ import { exportCommand, replayCommand } from "./commands/bundle.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completeCommand } from "./commands/complete.ts";
+import { configCommand } from "./commands/config.ts";
 import { creditsCommand } from "./commands/credits.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { eraseCommand } from "./commands/erase.ts";
@@ -56,6 +57,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   simulateCommand,
   keysCommand,
   eraseCommand,
+  configCommand,
 ];
 
 /** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeConfig, loadConfig } from "../../src/config.ts";
+import { loadConfig, settingsInForce } from "../../src/config.ts";
 import { FleetError } from "../../src/domain/fleet-error.ts";
 
 function refusalOf(env: NodeJS.ProcessEnv): FleetError {
@@ -69,12 +69,18 @@ test("an operator is told of all wrong variables at once", () => {
 
 test("no secret is shown, neither in a description nor in an error", () => {
   const secret = "sk-very-secret";
-  const config = loadConfig({
+  const settings = settingsInForce({
     OPENAI_API_KEY: secret,
     REDIS_URL: `redis://user:${secret}@localhost:6379`,
     OPENAI_BASE_URL: `https://user:${secret}@gateway.example/v1?api-key=${secret}`,
   });
-  expect(JSON.stringify(describeConfig(config))).not.toContain(secret);
+  expect(JSON.stringify(settings)).not.toContain(secret);
+  expect(settings).toContainEqual({ name: "OPENAI_API_KEY", value: "***", from: "environment" });
+  expect(settings).toContainEqual({
+    name: "REDIS_URL",
+    value: "redis://user:***@localhost:6379",
+    from: "environment",
+  });
   expect(refusalOf({ REDIS_URL: `http://:${secret}@localhost` }).message).not.toContain(secret);
 });
 

@@ -1,0 +1,7 @@
+/** `npm run docs`: rewrites the pages that are made from the sources. */
+import { writeFileSync } from "node:fs";
+import { listSettings } from "../src/config.ts";
+import { configurationPage } from "./docs/configuration-page.ts";
+import { root } from "./tools.ts";
+
+writeFileSync(`${root}docs/configuration.md`, configurationPage(listSettings()));
