@@ -96,6 +96,8 @@ export interface Config {
   /** Development only: webhooks to this machine and to private networks. */
   readonly allowPrivateWebhooks: boolean;
   readonly logLevel: LogLevel;
+  /** Whether traces hold prompts and answers. */
+  readonly traceContent: boolean;
   /** Where the HTTP API listens, and how many requests a key may make in a minute. */
   readonly api: { readonly host: string; readonly port: number; readonly requestsPerMinute: number };
   /** Sections written at the same time by one process. */
@@ -290,6 +292,12 @@ const environment = z.object({
     "How much is logged to stderr.",
     z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(", ")}` }).default("info"),
   ),
+  TRACE_CONTENT: setting(
+    "Processes",
+    ["worker"],
+    "Whether traces hold prompts and answers; only where OpenTelemetry is loaded, see docs/tracing.md.",
+    flag.default("false"),
+  ),
   CONCURRENCY: setting(
     "Processes",
     ["worker"],
@@ -349,7 +357,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       baseUrl: settings.OPENAI_BASE_URL.replace(/\/+$/, ""),
       model: settings.OPENAI_MODEL,
       responseFormat: settings.RESPONSE_FORMAT,
-      stream: ["1", "true", "yes"].includes(settings.STREAM),
+      stream: isOn(settings.STREAM),
       limits: {
         requestsPerMinute: settings.REQUESTS_PER_MINUTE,
         tokensPerMinute: settings.TOKENS_PER_MINUTE,
@@ -365,8 +373,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       maxWaiting: settings.MAX_WAITING_PER_ACCOUNT,
       maxRunning: settings.MAX_RUNNING_PER_ACCOUNT,
     },
-    allowPrivateWebhooks: ["1", "true", "yes"].includes(settings.ALLOW_PRIVATE_WEBHOOKS),
+    allowPrivateWebhooks: isOn(settings.ALLOW_PRIVATE_WEBHOOKS),
     logLevel: settings.LOG_LEVEL,
+    traceContent: isOn(settings.TRACE_CONTENT),
     api: {
       host: settings.HOST,
       port: settings.PORT,
@@ -389,6 +398,10 @@ function parse(given: Record<string, string>): z.infer<typeof environment> {
   const parsed = environment.safeParse(given);
   if (!parsed.success) throw refusal(parsed.error, given);
   return parsed.data;
+}
+
+function isOn(word: z.infer<typeof flag>): boolean {
+  return word === "1" || word === "true" || word === "yes";
 }
 
 /** Dollars become micro-USD once, here. */

@@ -1,6 +1,7 @@
 /** The role `api` of a process: a connection of its own, that tells a caller soon when Redis is away. */
 import type { Config } from "../config.ts";
 import type { Models } from "../llm/models.ts";
+import { jobTelemetry } from "../observability/tracing.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { hasAdminKey } from "../store/api-keys.ts";
 import { Queues } from "../store/queues.ts";
@@ -25,7 +26,7 @@ export async function startApi(role: ApiRole): Promise<ServedApi> {
   const { listen, health, onError, fleet, ...desk } = role;
   const redis = connectForRequests(role.redisUrl);
   const store = openStore(redis, fleet);
-  const queues = new Queues(store);
+  const queues = new Queues(store, await jobTelemetry());
   async function hangUp(): Promise<void> {
     await queues.close();
     redis.disconnect();

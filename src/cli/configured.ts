@@ -10,6 +10,7 @@ import { loadPriceFile, NO_OVERRIDES, SIMULATED_MODELS } from "../llm/prices.ts"
 import { loadRouteFile } from "../llm/route-file.ts";
 import { lintRegistry, type LintProblem } from "../report-types/lint.ts";
 import { loadReportTypes, type Registry } from "../report-types/registry.ts";
+import { jobTelemetry } from "../observability/tracing.ts";
 import { Queues } from "../store/queues.ts";
 import { connectForCommand, openStore, type Store } from "../store/redis.ts";
 import type { Counter } from "../producer/submit-report.ts";
@@ -105,7 +106,7 @@ export async function withStore<T>(config: Config, work: (store: Store) => Promi
 export async function withCounter<T>(config: Config, work: (counter: Counter) => Promise<T>): Promise<T> {
   const { types } = await configuredTypes(config, null);
   return withStore(config, async (store) => {
-    const queues = new Queues(store);
+    const queues = new Queues(store, await jobTelemetry());
     try {
       return await work({
         store,

@@ -8,6 +8,7 @@ import { FleetError } from "../domain/fleet-error.ts";
 import type { AccountLimits, Priority } from "../domain/fairness.ts";
 import { ACCOUNT_RULE, isAccount, reportIdFrom, type EpochMs, type ReportId } from "../domain/ids.ts";
 import type { ReportStatus } from "../domain/report.ts";
+import { currentTraceparent, inSpan } from "../observability/tracing.ts";
 import { breakerSettings } from "../report-types/breaker-settings.ts";
 import type { Registry } from "../report-types/registry.ts";
 import { checkSource } from "../report-types/source.ts";
@@ -61,7 +62,20 @@ const MOST_TAGS = 20;
 const LONGEST_TAGS = 2_000;
 const LONGEST_CALLBACK = 2_048;
 
-export async function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
+export function submitReport(counter: Counter, request: ReportRequest): Promise<Submitted> {
+  return inSpan(
+    "submit report",
+    { "report_fleet.type": request.type },
+    async (note) => {
+      const submitted = await takeOrder(counter, request);
+      note({ "report_fleet.report": submitted.id, "report_fleet.repeated": submitted.repeated });
+      return submitted;
+    },
+    "producer",
+  );
+}
+
+async function takeOrder(counter: Counter, request: ReportRequest): Promise<Submitted> {
   const { store, queues } = counter;
   const type = counter.types.require(request.type);
   if (!isAccount(request.account))
@@ -121,6 +135,7 @@ export async function submitReport(counter: Counter, request: ReportRequest): Pr
       deliverBy: request.deliverBy,
       tags,
       callback,
+      traceparent: currentTraceparent(),
       maxWaiting: counter.accountLimits.maxWaiting,
     },
     counter.durations.wakeAfterMs,

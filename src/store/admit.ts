@@ -21,7 +21,7 @@ const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}${SNAPSHOT_LUA}
 --      waiting running deliver_by source_readers
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
 --      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
---      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags callback('' = none)
+--      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags callback('' = none) traceparent('' = none)
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
 if ARGV[10] ~= '' then
@@ -60,6 +60,7 @@ redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3
   'priority', ARGV[19], 'turn', math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
 if ARGV[24] ~= '{}' then redis.call('HSET', KEYS[1], 'tags', ARGV[24]) end
 if ARGV[25] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[25]) end
+if ARGV[26] ~= '' then redis.call('HSET', KEYS[1], 'traceparent', ARGV[26]) end
 redis.call('ZADD', KEYS[16], now, id)
 if ARGV[23] ~= '' then
   redis.call('HSET', KEYS[1], 'deliverBy', ARGV[23])
@@ -103,6 +104,8 @@ export interface Order {
   tags?: Readonly<Record<string, string>> | undefined;
   /** Where the end of this report is told, besides the account's webhook endpoints. */
   callback?: string | undefined;
+  /** The trace it was ordered in, as W3C Trace Context writes it; null where nothing is traced. */
+  traceparent?: string | null;
   /** How many reports of the account may wait; null is no limit. */
   maxWaiting?: number | null;
 }
@@ -187,6 +190,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
       order.deliverBy ?? "",
       JSON.stringify(order.tags ?? {}),
       order.callback ?? "",
+      order.traceparent ?? "",
     ],
   );
   switch (word) {

@@ -4,7 +4,7 @@
  *
  * Ids carry run and round, because adding a job under an id that exists is silently no job at all.
  */
-import { FlowProducer, Job, Queue, type JobsOptions } from "bullmq";
+import { FlowProducer, Job, Queue, type JobsOptions, type Telemetry } from "bullmq";
 import type { Redis } from "ioredis";
 import { DEFAULT_PRIORITY, turnOf } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
@@ -61,14 +61,17 @@ export class Queues {
   readonly #store: Store;
   readonly #redis: Redis;
   readonly #prefix: string;
+  readonly #telemetry: { telemetry?: Telemetry };
   readonly #queues = new Map<string, Queue>();
   readonly #flow: FlowProducer;
 
-  constructor(store: Store) {
+  /** With `telemetry`, jobs carry the trace they were added in. */
+  constructor(store: Store, telemetry: Telemetry | null = null) {
+    this.#telemetry = telemetry === null ? {} : { telemetry };
     this.#store = store;
     this.#redis = store.redis;
     this.#prefix = store.keys.queuePrefix;
-    this.#flow = new FlowProducer({ connection: this.#redis, prefix: this.#prefix });
+    this.#flow = new FlowProducer({ connection: this.#redis, prefix: this.#prefix, ...this.#telemetry });
     this.#flow.on("error", () => undefined);
   }
 
@@ -79,6 +82,7 @@ export class Queues {
         connection: this.#redis,
         prefix: this.#prefix,
         streams: { events: { maxLen: 1_000 } },
+        ...this.#telemetry,
       });
       queue.on("error", () => undefined);
       this.#queues.set(name, queue);

@@ -111,6 +111,11 @@ export interface StoredReport {
   lastDecision: Decision | null;
 }
 
+/** The trace a report was ordered in; null where it was ordered without one. */
+export async function readTraceparent(store: Store, id: ReportId): Promise<string | null> {
+  return store.redis.hget(store.keys.report(id), "traceparent");
+}
+
 export async function readReport(store: Store, id: ReportId): Promise<StoredReport | null> {
   const fields = await store.redis.hgetall(store.keys.report(id));
   return fields["id"] === undefined ? null : parseReport(fields);

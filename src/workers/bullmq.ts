@@ -12,8 +12,11 @@ import {
   WaitingError,
   Worker,
   type Job,
+  type Telemetry,
 } from "bullmq";
 import type { Redis } from "ioredis";
+import { inTraceOf } from "../observability/tracing.ts";
+import { readTraceparent } from "../store/reports.ts";
 import { noteFetchers, putDown, takeInHand } from "../store/processes.ts";
 import {
   REPORTS_QUEUE,
@@ -60,6 +63,7 @@ export class JobWorkers {
   readonly #workshop: Workshop;
   readonly #drain: Drain;
   readonly #connect: () => Redis;
+  readonly #telemetry: { telemetry?: Telemetry };
   readonly #connections: Redis[] = [];
   readonly #workers: Worker[] = [];
   readonly #lostLocks = new Set<string>();
@@ -67,7 +71,8 @@ export class JobWorkers {
   /** Why no section may be taken right now. */
   readonly #holds = new Set<string>();
 
-  constructor(workshop: Workshop, drain: Drain, connect: () => Redis) {
+  constructor(workshop: Workshop, drain: Drain, connect: () => Redis, telemetry: Telemetry | null = null) {
+    this.#telemetry = telemetry === null ? {} : { telemetry };
     this.#workshop = workshop;
     this.#drain = drain;
     this.#connect = connect;
@@ -77,10 +82,12 @@ export class JobWorkers {
   serveReports(concurrency: number): void {
     this.#serve(REPORTS_QUEUE, concurrency, async (job: Job<ReportJobData>, token) => {
       const parent = { id: job.id ?? "", queueKey: job.queueQualifiedName };
-      return advanceReport(this.#workshop, job.data, {
-        addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
-        awaitChildren: () => job.moveToWaitingChildren(token),
-      });
+      return this.#traced("advance report", job.data, () =>
+        advanceReport(this.#workshop, job.data, {
+          addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
+          awaitChildren: () => job.moveToWaitingChildren(token),
+        }),
+      );
     });
   }
 
@@ -111,7 +118,9 @@ export class JobWorkers {
           if (!permits.take()) return { ending: "hand_on" };
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
-            return await writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job));
+            return await this.#traced("write section", job.data, () =>
+              writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job)),
+            );
           } finally {
             this.#drain.recalls.putDown(job.data.report);
             permits.giveBack();
@@ -157,6 +166,23 @@ export class JobWorkers {
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
     for (const connection of this.#connections) connection.disconnect();
+  }
+
+  /** As a span of the report's own trace, whichever process and run it is. */
+  #traced(name: string, data: ReportJobData | SectionJobData, work: () => Promise<Ending>): Promise<Ending> {
+    const { report, run } = data;
+    const attributes = { "report_fleet.report": report, "report_fleet.run": run };
+    return inTraceOf(
+      report,
+      () => readTraceparent(this.#workshop.store, report),
+      name,
+      "section" in data ? { ...attributes, "report_fleet.section": data.section } : attributes,
+      async (note) => {
+        const ending = await work();
+        note({ "report_fleet.ending": ending.ending });
+        return ending;
+      },
+    );
   }
 
   #controlOf(job: Job<SectionJobData>): JobControl {
@@ -213,6 +239,7 @@ export class JobWorkers {
         maxStalledCount: NEVER_BY_STALLS,
         // A prioritised or handed-on job is seen after at most this many seconds of an idle blocking read.
         drainDelay: 1,
+        ...this.#telemetry,
         settings: { backoffStrategy: (attemptsMade, _type, error) => backoffMs(attemptsMade, error) },
       },
     );

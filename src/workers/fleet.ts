@@ -11,7 +11,9 @@ import { Queues } from "../store/queues.ts";
 import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
 import { NO_ACCOUNT_LIMITS, type AccountLimits } from "../domain/fairness.ts";
 import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
+import { jobTelemetry } from "../observability/tracing.ts";
 import { Spool } from "./spool.ts";
+import { traceCalls } from "./trace-calls.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { Recalls } from "./recalls.ts";
@@ -41,6 +43,8 @@ export interface FleetSettings {
   accountLimits?: AccountLimits;
   /** Where answers that the store does not take are kept; null keeps them in memory only. */
   spoolDir?: string | null;
+  /** Whether spans of calls hold prompts and answers; they do not unless a team asks for it by name. */
+  traceContent?: boolean;
   /** Hears what an operator should know of this process. */
   onTrouble?: (message: string) => void;
 }
@@ -65,7 +69,8 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     throw new Error("The worker role needs a model; none is configured.");
   const redis = connectPatiently(settings.redisUrl);
   const store = openStore(redis, settings.fleet);
-  const queues = new Queues(store);
+  const telemetry = await jobTelemetry();
+  const queues = new Queues(store, telemetry);
   const identity = identifyProcess(roles);
   const drain: Drain = { because: null, abort: new AbortController(), recalls: new Recalls() };
   const tell = settings.onTrouble ?? (() => undefined);
@@ -81,7 +86,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     store,
     queues,
     types: settings.types,
-    llm: settings.models === null ? NO_MODEL : openModel(store),
+    llm: settings.models === null ? NO_MODEL : openModel(store, settings.traceContent ?? false),
     routesOf: (model) => (settings.models === null ? noRoute() : settings.models.routesOf(model)),
     caps: settings.caps ?? NO_CAPS,
     accountLimits: settings.accountLimits ?? NO_ACCOUNT_LIMITS,
@@ -104,7 +109,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     drain.recalls.recall(ended);
     if (registered === "new") await workers.announce();
   }
-  const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl));
+  const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl), telemetry);
   const sweeper = new Sweeper(workshop);
   const companions: ReturnType<Companion>[] = [];
   if (roles.includes("orchestrator")) {
@@ -160,13 +165,14 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   }
 }
 
-function openModel(store: Store): Llm {
-  return createOpenAiLlm({
+function openModel(store: Store, content: boolean): Llm {
+  const llm = createOpenAiLlm({
     formats: {
       recall: async (routeId) => (await recallFormat(store, routeId)) as ResponseFormat | null,
       remember: (routeId, format) => rememberFormat(store, routeId, format),
     },
   });
+  return traceCalls(llm, { content });
 }
 
 const NO_MODEL: Llm = {

@@ -80,6 +80,7 @@ export function startCommand({ output }: Terminal): Command {
         caps: config.caps,
         accountLimits: config.accountLimits,
         spoolDir: join(config.dataDir, "spool"),
+        traceContent: config.traceContent,
         onTrouble: (message) => log.warn(message),
       });
       const api = options.roles.includes("api")
