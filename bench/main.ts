@@ -1,0 +1,71 @@
+/**
+ * `npm run bench`: what Report Fleet costs beside what a team would otherwise write, in one run on one Redis.
+ *
+ *     --quick   the first measures only, within 50 seconds
+ *     --json    the figures as JSON instead of a table
+ */
+import { parseArgs } from "node:util";
+import { openLab, type Lab } from "./lab.ts";
+import { throughput, type Throughput } from "./measures/throughput.ts";
+import { waste, type Waste } from "./measures/waste.ts";
+import { SYSTEMS, type SystemName } from "./systems.ts";
+
+interface Size {
+  /** The systems take turns, so that what else the machine does meets all of them. */
+  rounds: number;
+  reports: number;
+  reportsWithFaults: number;
+}
+
+const WHOLE: Size = { rounds: 5, reports: 300, reportsWithFaults: 60 };
+const QUICK: Size = { rounds: 2, reports: 60, reportsWithFaults: 12 };
+
+type Figures = Record<SystemName, Throughput & Waste>;
+
+export async function bench(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  });
+  const lab = await openLab();
+  try {
+    const systems = await sideBySide(lab, values.quick ? QUICK : WHOLE);
+    const { report_fleet: fleet, plain_bullmq: plain } = systems;
+    const to_plain_bullmq = {
+      reports_per_s: fleet.reports_per_s / plain.reports_per_s,
+      cpu_ms_per_report: fleet.cpu_ms_per_report / plain.cpu_ms_per_report,
+    };
+    if (values.json) console.log(JSON.stringify({ systems, to_plain_bullmq }, rounded, 2));
+    else console.table(systems);
+  } finally {
+    await lab.close();
+  }
+}
+
+async function sideBySide(lab: Lab, size: Size): Promise<Figures> {
+  const rounds: Record<SystemName, Throughput[]> = { report_fleet: [], plain_bullmq: [], blind_retries: [] };
+  for (let round = 0; round < size.rounds; round++)
+    for (const name of SYSTEMS) rounds[name].push(await throughput(lab, name, size.reports));
+  const figures = {} as Figures;
+  for (const name of SYSTEMS)
+    figures[name] = { ...medians(rounds[name]), ...(await waste(lab, name, size.reportsWithFaults)) };
+  return figures;
+}
+
+function medians<Row extends object>(rows: readonly Row[]): Row {
+  const [first] = rows;
+  if (first === undefined) throw new Error("Nothing was measured.");
+  const names = Object.keys(first) as (keyof Row)[];
+  return Object.fromEntries(names.map((name) => [name, median(rows.map((row) => Number(row[name])))])) as Row;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
+  return ((low ?? 0) + (high ?? 0)) / 2;
+}
+
+function rounded(_name: string, value: unknown): unknown {
+  return typeof value === "number" ? Number(value.toPrecision(4)) : value;
+}
