@@ -15,7 +15,8 @@ import { openApiDocument } from "./openapi.ts";
 import { Problem, problemBody, problemOf, PROBLEMS } from "./problems.ts";
 import type { Answer, ApiDesk, Asked, EventLine, Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
-import type { z } from "zod";
+import { DryRun } from "./schemas.ts";
+import { z } from "zod";
 
 export interface ApiSettings {
   desk: ApiDesk;
@@ -115,15 +116,20 @@ async function answer(
 ): Promise<void> {
   const caller = callerOf(request);
   const header = (name: string) => request.get(name) ?? null;
+  const { dry, query, body } = dryRunIn(route, request);
   const asked: Asked<unknown, unknown, unknown> = {
     caller,
     params: checked(route.params, request.params),
-    query: checked(route.query, request.query),
-    body: checked(route.body?.schema, request.body),
+    query: checked(route.query, query),
+    body: checked(route.body?.schema, body),
     ifMatch: header("If-Match"),
     idempotencyKey: header("Idempotency-Key"),
     lastEventId: header("Last-Event-ID"),
   };
+  if (dry && route.dryRun !== undefined) {
+    send(response, { status: 200, headers: {}, body: await route.dryRun.show(asked, desk) });
+    return;
+  }
   if (route.ifMatch === true && asked.ifMatch === null)
     throw new Problem(
       "precondition_required",
@@ -164,8 +170,19 @@ async function answer(
   send(response, jsonOf(answered));
 }
 
-function checked(schema: z.ZodType | undefined, value: unknown): unknown {
-  if (schema === undefined) return undefined;
+/** Where a route has a dry run, its parameter is ours: the route's own schemas never see it. */
+function dryRunIn(route: Route, request: Request): { dry: boolean; query: unknown; body: unknown } {
+  const body: unknown = request.body;
+  if (route.dryRun === undefined) return { dry: false, query: request.query, body };
+  const { dry_run, ...query } = request.query;
+  const dry = checked(z.object({ dry_run: DryRun }), { dry_run }).dry_run === "true";
+  // Nothing is decided, so nobody has to say why.
+  const unreasoned = typeof body === "object" && body !== null && !Array.isArray(body);
+  return { dry, query, body: dry && unreasoned ? { why: "a dry run", ...body } : body };
+}
+
+function checked<T extends z.ZodType>(schema: T | undefined, value: unknown): z.output<T> {
+  if (schema === undefined) return undefined as z.output<T>;
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const fields = fieldProblems(parsed.error, value);

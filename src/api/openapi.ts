@@ -9,6 +9,7 @@ import {
 } from "zod-openapi";
 import { PROBLEMS, type ProblemCode } from "./problems.ts";
 import type { Route } from "./route.ts";
+import { DryRun } from "./schemas.ts";
 
 const Problem = z
   .looseObject({
@@ -59,7 +60,7 @@ export function openApiDocument(routes: readonly Route[]): object {
 }
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
-  const { method, path, answer } = route;
+  const { method, path } = route;
   return {
     operationId: operationId(method, path),
     summary: route.summary,
@@ -67,7 +68,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     tags: [route.tag],
     requestParams: {
       ...(route.params === undefined ? {} : { path: route.params }),
-      ...(route.query === undefined ? {} : { query: route.query }),
+      ...(route.query === undefined && route.dryRun === undefined ? {} : { query: queryOf(route) }),
       ...headersOf(route),
     },
     ...(route.body === undefined
@@ -78,14 +79,33 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
             content: { "application/json": { schema: route.body.schema, example: route.body.example } },
           },
         }),
-    responses: {
-      [`${answer.status}`]: {
-        description: answer.what,
-        ...(answer.status === 204 ? {} : { content: contentOf(answer) }),
-      },
-      default: problem,
+    responses: { ...answersOf(route), default: problem },
+  };
+}
+
+function answersOf({ answer, dryRun }: Route): Record<string, ZodOpenApiResponseObject> {
+  const plain: ZodOpenApiResponseObject = {
+    description: answer.what,
+    ...(answer.status === 204 ? {} : { content: contentOf(answer) }),
+  };
+  if (dryRun === undefined) return { [answer.status]: plain };
+  const dry: ZodOpenApiResponseObject = {
+    description: "With dry_run: what it would do",
+    content: { "application/json": { schema: dryRun.schema } },
+  };
+  if (answer.status !== 200) return { [answer.status]: plain, "200": dry };
+  const either = z.union([answer.schema ?? z.string(), dryRun.schema]);
+  return {
+    "200": {
+      description: `${answer.what}. With dry_run: what it would do`,
+      content: { "application/json": { schema: either } },
     },
   };
+}
+
+function queryOf({ query, dryRun }: Route): z.ZodObject {
+  const own = query instanceof z.ZodObject ? query : z.strictObject({});
+  return dryRun === undefined ? own : own.extend({ dry_run: DryRun });
 }
 
 function contentOf(answer: Route["answer"]) {
@@ -95,10 +115,17 @@ function contentOf(answer: Route["answer"]) {
 
 function headersOf(route: Route): { header?: z.ZodObject } {
   const headers = {
-    ...(route.idempotent === true ? { "Idempotency-Key": z.string().min(1).max(200) } : {}),
-    ...(route.ifMatch === true ? { "If-Match": z.string() } : {}),
+    ...(route.idempotent === true ? { "Idempotency-Key": waived(route, z.string().min(1).max(200)) } : {}),
+    ...(route.ifMatch === true ? { "If-Match": waived(route, z.string()) } : {}),
   };
   return Object.keys(headers).length === 0 ? {} : { header: z.object(headers) };
+}
+
+/** OpenAPI cannot say that a header is required unless a parameter is there, so it is said in words. */
+function waived(route: Route, header: z.ZodString): z.ZodType {
+  return route.dryRun === undefined
+    ? header
+    : header.optional().meta({ description: "Required, except for a dry run" });
 }
 
 /** `post_v1_reports_id_cancel`: generated clients name their functions by it, so it is derived and not thought up. */

@@ -51,6 +51,7 @@ export interface RouteDefinition<
   Query extends z.ZodType = z.ZodType,
   Body extends z.ZodType = z.ZodType,
   Out extends z.ZodType = z.ZodType,
+  Dry extends z.ZodType = z.ZodType,
 > {
   method: "get" | "post" | "delete";
   /** As OpenAPI writes it: `/v1/reports/{id}`. */
@@ -72,10 +73,18 @@ export interface RouteDefinition<
     asked: Asked<z.output<Params>, z.output<Query>, z.output<Body>>,
     desk: ApiDesk,
   ): Promise<Answer<z.input<Out>>>;
+  /** What `?dry_run=true` shows instead. It changes nothing, so it needs no reason, no key and no version. */
+  dryRun?: {
+    schema: Dry;
+    show(
+      asked: Asked<z.output<Params>, z.output<Query>, z.output<Body>>,
+      desk: ApiDesk,
+    ): Promise<z.input<Dry>>;
+  };
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a list of routes has other schemas in each place
-export type Route = RouteDefinition<any, any, any, any>;
+export type Route = RouteDefinition<any, any, any, any, any>;
 
 /** Only infers the types of a route's handler from its schemas. */
 export function route<
@@ -83,6 +92,7 @@ export function route<
   Query extends z.ZodType,
   Body extends z.ZodType,
   Out extends z.ZodType,
->(definition: RouteDefinition<Params, Query, Body, Out>): Route {
+  Dry extends z.ZodType,
+>(definition: RouteDefinition<Params, Query, Body, Out, Dry>): Route {
   return definition;
 }

@@ -131,6 +131,14 @@ export const Ended = z
   .object({ report: z.string(), status: z.enum(REPORT_STATUSES), repeated: z.boolean() })
   .meta({ id: "Ended" });
 
+export const DryRun = z.enum(["true", "false"]).default("false").meta({
+  description: "Show what it would do and change nothing; then no reason, key or version is needed",
+});
+
+const CreditEffect = z
+  .object({ held: Count, charged: Count, returned: Count })
+  .meta({ id: "CreditEffect", description: "What becomes of the credits that are held now" });
+
 export const Preview = z
   .object({
     report: z.string(),
@@ -139,13 +147,40 @@ export const Preview = z
     because: z.string(),
     keptSections: z.array(z.string()),
     openSections: z.array(z.string()),
+    skippedSections: z.array(z.string()),
     reusedCalls: z.array(z.string()),
     revalidatedCalls: z.array(z.string()),
+    paidCalls: z.array(z.object({ call: z.string(), estimateMicros: Micros.nullable() })),
     estimateMicros: Micros.nullable(),
     atMostMicros: Micros,
+    credits: CreditEffect,
     creditEffect: z.string(),
   })
   .meta({ id: "Preview", description: "A dry run; nothing was changed" });
+
+export const GroupPreview = z
+  .object({
+    group: z.string(),
+    action: z.enum(ACTIONS),
+    cases: Count,
+    beyond: Count.meta({ description: "Open cases that wait for a further operation" }),
+    eligible: Count,
+    notEligible: z.array(z.object({ id: z.string(), because: z.string() })),
+    canaries: z.array(z.string()).meta({ description: "Cases that would be decided first" }),
+    keptSections: Count,
+    openSections: Count,
+    skippedSections: Count,
+    reusedCalls: Count,
+    revalidatedCalls: Count,
+    paidCalls: Count,
+    estimateMicros: Micros.nullable(),
+    notEstimated: Count.meta({ description: "Eligible cases for which nothing can be estimated" }),
+    atMostMicros: Micros,
+    cap: z.object({ maxMicros: Micros, fits: z.boolean() }).nullable(),
+    credits: CreditEffect,
+    creditEffect: z.string(),
+  })
+  .meta({ id: "GroupPreview", description: "The dry run of a group's decision; nothing was changed" });
 
 export const GroupView = z
   .object({

@@ -10,17 +10,35 @@ export interface DecisionOptions {
   operation?: string;
 }
 
+/** Of a command that can also show what it would do: then nobody decides anything. */
+export type TriableOptions = Partial<DecisionOptions> & { dryRun: boolean };
+
 const LONGEST_NAME = 100;
 const LONGEST_REASON = 500;
 
 export function deciding(command: Command): Command {
+  return withOptions(command, true);
+}
+
+/** As `deciding`, with a dry run, which needs neither a name nor a reason. */
+export function triable(command: Command): Command {
+  return withOptions(command, false).option(
+    "--dry-run",
+    "show what would be reused, paid and charged, and change nothing; needs no --by and --reason",
+    false,
+  );
+}
+
+function withOptions(command: Command, mandatory: boolean): Command {
   return command
     .addOption(
-      new Option("--by <name>", "who decides").makeOptionMandatory().argParser(shortText(LONGEST_NAME)),
+      new Option("--by <name>", "who decides")
+        .makeOptionMandatory(mandatory)
+        .argParser(shortText(LONGEST_NAME)),
     )
     .addOption(
       new Option("--reason <why>", "why; kept in the audit")
-        .makeOptionMandatory()
+        .makeOptionMandatory(mandatory)
         .argParser(shortText(LONGEST_REASON)),
     )
     .addOption(
@@ -28,7 +46,12 @@ export function deciding(command: Command): Command {
     );
 }
 
-export function rulingOf({ by, reason, operation }: DecisionOptions) {
+export function rulingOf({ by, reason, operation }: Partial<DecisionOptions>) {
+  if (by === undefined || reason === undefined)
+    throw new FleetError(
+      "usage",
+      "Say who decides with --by and why with --reason; both are kept. --dry-run needs neither and changes nothing.",
+    );
   return { by, why: reason, ...(operation === undefined ? {} : { operation }) };
 }
 

@@ -19,7 +19,7 @@ import type { StoredReport } from "../store/reports.ts";
 import { leaveOutbox } from "../store/wakeups.ts";
 import { authorOf, PLANNING, type Author } from "../workers/section-author.ts";
 import { materialFor, requireReport, shelfOf } from "./material.ts";
-import { rehearse, type Rehearsal } from "./rehearse.ts";
+import { rehearse, type Rehearsal, type Walking } from "./rehearse.ts";
 
 /** Who decides, why, and about which version of the case. */
 export interface Ruling {
@@ -60,26 +60,10 @@ export async function revalidateCase(desk: Counter, caseId: string, ruling: Ruli
   const repeated = await doneBefore(desk, found, "revalidate", ruling);
   if (repeated !== null) return repeated;
   const stored = await requireAllowed(desk, found, "revalidate");
-  if (found.section !== null) {
-    const walk = await walkCase(desk, stored, found);
-    if (walk.outcome === "failed") {
-      throw new FleetError(
-        "not_allowed",
-        `Today's parser rejects the stored output as well: ${walk.failure.message} Nothing was changed and nothing was paid.`,
-      );
-    }
-    const failed = walk.calls.find(({ callKey }) => callKey === found.evidence.callKey);
-    if (
-      found.evidence.callKey !== null &&
-      failed?.outcome !== "revalidated" &&
-      failed?.outcome !== "reused"
-    ) {
-      throw new FleetError(
-        "not_allowed",
-        "Today's version asks another question, so the stored answer answers nothing. Resume with the current prompt instead.",
-      );
-    }
-  }
+  const walk = found.section === null ? null : await walkCase(desk, stored, found);
+  const because = whyStillRejected(found, walk);
+  if (because !== "")
+    throw new FleetError("not_allowed", `${because} Nothing was changed and nothing was paid.`);
   const { callKey } = found.evidence;
   return rule(desk, found, "revalidate", ruling, {
     to: "pending",
@@ -87,6 +71,17 @@ export async function revalidateCase(desk: Counter, caseId: string, ruling: Ruli
     nextTake: false,
     pinnedCase: null,
   });
+}
+
+/** Empty where the stored answer passes today's parser; the walk of a case of the report itself is null. */
+export function whyStillRejected(found: ReviewCase, walk: Rehearsal | null): string {
+  if (walk === null) return "";
+  if (walk.outcome === "failed")
+    return `Today's parser rejects the stored output as well: ${walk.failure.message}`;
+  const failed = walk.calls.find(({ callKey }) => callKey === found.evidence.callKey);
+  if (found.evidence.callKey === null || failed?.outcome === "revalidated" || failed?.outcome === "reused")
+    return "";
+  return "Today's version asks another question, so the stored answer answers nothing. Resume with the current prompt instead.";
 }
 
 export async function acceptEdited(
@@ -99,17 +94,7 @@ export async function acceptEdited(
   const repeated = await doneBefore(desk, found, "accept_edited", ruling);
   if (repeated !== null) return repeated;
   const stored = await requireAllowed(desk, found, "accept_edited");
-  const author = requireAuthor(desk, stored, found);
-  const checked = checkOutput(author.output, output);
-  if (!checked.ok) {
-    const list = checked.problems.map(({ path, message }) => `${path} ${message}`).join("; ");
-    throw new FleetError(
-      "usage",
-      `The edited output of section ${found.section} does not match its contract: ${list || checked.message}. Nothing was changed.`,
-      { fields: checked.problems },
-    );
-  }
-  const json = JSON.stringify(checked.value);
+  const json = JSON.stringify(requireContract(desk, stored, found, output));
   const { by, why } = ruling;
   return rule(desk, found, "accept_edited", ruling, {
     to: "completed",
@@ -119,15 +104,34 @@ export async function acceptEdited(
   });
 }
 
+/** The output as the section's own contract reads it. */
+export function requireContract(
+  desk: Counter,
+  stored: StoredReport,
+  found: ReviewCase,
+  output: unknown,
+): unknown {
+  const author = requireAuthor(desk, stored, found);
+  const checked = checkOutput(author.output, output);
+  if (checked.ok) return checked.value;
+  const list = checked.problems.map(({ path, message }) => `${path} ${message}`).join("; ");
+  throw new FleetError(
+    "usage",
+    `The edited output of section ${found.section} does not match its contract: ${list || checked.message}. Nothing was changed.`,
+    { fields: checked.problems },
+  );
+}
+
 /** The report goes on without the section, and without those that cannot do without it. */
 export async function skipSection(desk: Counter, caseId: string, ruling: Ruling): Promise<Ruled> {
   const found = await requireCase(desk, caseId);
-  if (found.section === PLANNING.key) {
-    const { plan } = await requireReport(desk.store, found.report);
-    if (plan === null)
-      throw new FleetError("not_allowed", "Without its plan there is nothing to write; resume or reject it.");
-  }
+  if (found.section === PLANNING.key) requireSkippable(found, await requireReport(desk.store, found.report));
   return rule(desk, found, "skip_section", ruling, { to: "skipped" });
+}
+
+export function requireSkippable(found: ReviewCase, { plan }: StoredReport): void {
+  if (found.section === PLANNING.key && plan === null)
+    throw new FleetError("not_allowed", "Without its plan there is nothing to write; resume or reject it.");
 }
 
 export async function requireCase(desk: Pick<Counter, "store">, caseId: string): Promise<ReviewCase> {
@@ -149,13 +153,13 @@ export async function walkCase(
   desk: Counter,
   stored: StoredReport,
   found: ReviewCase,
-  askedAgain: string | null = null,
+  how: Pick<Walking, "askedAgain" | "pinned"> = {},
 ): Promise<Rehearsal> {
   const author = requireAuthor(desk, stored, found);
   const type = desk.types.require(stored.report.type);
   const input = await materialFor(desk.store, stored, type, author.planned);
   return rehearse(author, input, shelfOf(desk.store, stored.report.id), {
-    askedAgain,
+    ...how,
     limitMs: desk.durations.userCodeMs,
   });
 }

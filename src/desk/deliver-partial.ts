@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
+import type { Section } from "../domain/report.ts";
 import { mayAct } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { readSections } from "../store/reports.ts";
@@ -13,19 +14,9 @@ import { requireReport } from "./material.ts";
 export async function deliverPartial(desk: Counter, id: ReportId, ruling: Ruling): Promise<Ruled> {
   const { report, plan, decisions } = await requireReport(desk.store, id);
   const sections = await readSections(desk.store, id, plan ?? []);
-  const done = sections.filter(({ status }) => status === "completed");
-  const missing = sections.filter(({ status }) => status !== "completed" && status !== "skipped");
-  const permission = mayAct("deliver_partial", report.status);
   // The script answers a repeat of this very operation before it looks at anything else.
-  if (permission.allowed) {
-    if (!done.some(({ template }) => template !== PLANNING.template))
-      throw new FleetError("not_allowed", "No section of it is finished, so there is nothing to deliver.");
-    if (missing.length === 0)
-      throw new FleetError(
-        "not_allowed",
-        "All its sections are written; what failed is putting them together. Mend that and resume it.",
-      );
-  }
+  if (mayAct("deliver_partial", report.status).allowed) requirePart(sections);
+  const missing = missingOf(sections);
   const decided = await decideSections(
     desk.store,
     {
@@ -37,7 +28,7 @@ export async function deliverPartial(desk: Counter, id: ReportId, ruling: Ruling
       version: ruling.version ?? decisions,
       operation: ruling.operation ?? randomUUID(),
       statuses: statusesFor("deliver_partial"),
-      sections: missing.map(({ key }) => key),
+      sections: missing,
       effect: { to: "skipped" },
     },
     desk.durations.wakeAfterMs,
@@ -45,4 +36,23 @@ export async function deliverPartial(desk: Counter, id: ReportId, ruling: Ruling
   requireDone(decided, "deliver_partial", `Report ${id}`);
   await ring(desk, id, decided.run);
   return { report: id, action: "deliver_partial", run: decided.run };
+}
+
+/** Keys of the sections that a delivery now would leave out. */
+export function missingOf(sections: readonly Section[]): string[] {
+  return sections
+    .filter(({ status }) => status !== "completed" && status !== "skipped")
+    .map(({ key }) => key);
+}
+
+/** There is something to deliver, and something missing. */
+export function requirePart(sections: readonly Section[]): void {
+  const done = sections.filter(({ status }) => status === "completed");
+  if (!done.some(({ template }) => template !== PLANNING.template))
+    throw new FleetError("not_allowed", "No section of it is finished, so there is nothing to deliver.");
+  if (missingOf(sections).length === 0)
+    throw new FleetError(
+      "not_allowed",
+      "All its sections are written; what failed is putting them together. Mend that and resume it.",
+    );
 }

@@ -32,18 +32,23 @@ import { rejectReport } from "./end-by-person.ts";
 const MOST_CASES = 2_000;
 
 export async function decideGroup(desk: Counter, order: OperationOrder): Promise<Operation> {
-  const cases = await listCases(desk.store, { group: order.group, limit: MOST_CASES });
-  if (cases.length === 0)
-    throw new FleetError(
-      "not_found",
-      `Group ${order.group} has no open case. \`report-fleet review groups\` lists those that have.`,
-    );
+  const cases = await casesOf(desk, order.group);
   await startOperation(
     desk.store,
     order,
     cases.map(({ id }) => id),
   );
   return requireOperation(desk, order.id);
+}
+
+/** What one operation takes of a group, the oldest first. */
+export async function casesOf(desk: Pick<Counter, "store">, group: string): Promise<ReviewCase[]> {
+  const cases = await listCases(desk.store, { group, limit: MOST_CASES });
+  if (cases.length > 0) return cases;
+  throw new FleetError(
+    "not_found",
+    `Group ${group} has no open case. \`report-fleet review groups\` lists those that have.`,
+  );
 }
 
 export async function requireOperation(desk: Pick<Counter, "store">, id: string): Promise<Operation> {
@@ -79,7 +84,8 @@ async function carryOn(desk: Counter, operation: Operation): Promise<void> {
   if (operation.maxMicros !== null && spent > operation.maxMicros)
     return stop(`${formatUsd(spent)} is spent, more than its cap of ${formatUsd(operation.maxMicros)}`);
 
-  const canaries = standing.slice(0, operation.canary);
+  // One that was refused has shown nothing; the next one is the canary in its place.
+  const canaries = standing.filter(({ state }) => state !== "refused").slice(0, operation.canary);
   const failed = canaries.find(({ state }) => state === "parked_again");
   if (failed !== undefined) return stop(`its canary ${failed.one.id} was parked again`);
   const waiting = (some: typeof standing) => some.filter(({ one }) => one.state === "waiting");

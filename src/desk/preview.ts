@@ -3,20 +3,36 @@
  * changed. The section is walked against its checkpoints; the first call that would be paid ends the walk, since what
  * comes after it depends on its answer.
  */
+import { formatCredits } from "../domain/credits.ts";
+import { FleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
 import type { Section } from "../domain/report.ts";
+import { mayAct, type Action, type PromptChoice } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
+import { skippedWith } from "../report-types/plan.ts";
+import { readQuestion } from "../store/cases.ts";
+import { readHold } from "../store/credits.ts";
 import { readSections, type StoredReport } from "../store/reports.ts";
 import { readCallCost } from "../store/takes.ts";
+import { worthOf } from "../workers/worth.ts";
 import { planCorrection } from "./correct-source.ts";
-import { requireAllowed, requireCase, walkCase } from "./decide-case.ts";
+import {
+  requireAllowed,
+  requireCase,
+  requireContract,
+  requireCreditworthy,
+  requireSkippable,
+  walkCase,
+  whyStillRejected,
+} from "./decide-case.ts";
+import { missingOf, requirePart } from "./deliver-partial.ts";
 import { requireReport } from "./material.ts";
-import type { Rehearsal, WalkedCall } from "./rehearse.ts";
+import type { WalkedCall } from "./rehearse.ts";
 
 export interface Preview {
   report: ReportId;
-  action: "resume" | "revalidate" | "correct_source";
+  action: Action;
   /** False where the decision would be refused; `because` says why. */
   possible: boolean;
   because: string;
@@ -24,6 +40,8 @@ export interface Preview {
   keptSections: string[];
   /** Sections that are written or walked again, now or once others are there. */
   openSections: string[];
+  /** Sections the report goes on without. */
+  skippedSections: string[];
   reusedCalls: string[];
   revalidatedCalls: string[];
   /** Calls known to be paid; further ones may follow from their answers. */
@@ -32,71 +50,152 @@ export interface Preview {
   estimateMicros: MicroUsd | null;
   /** The report's budget allows no more than this. */
   atMostMicros: MicroUsd;
+  credits: CreditEffect;
   creditEffect: string;
 }
 
-export async function previewResume(desk: Counter, caseId: string): Promise<Preview> {
+/** What becomes of the credits that are held for a report; the three add up to them. */
+export interface CreditEffect {
+  held: number;
+  charged: number;
+  returned: number;
+}
+
+export async function previewResume(desk: Counter, caseId: string, prompt: PromptChoice): Promise<Preview> {
   const found = await requireCase(desk, caseId);
   const stored = await requireAllowed(desk, found, "resume");
-  const walk = found.section === null ? null : await walkCase(desk, stored, found, found.evidence.callKey);
+  await requireCreditworthy(desk, found.account);
+  const pinned = prompt === "stored" ? await readQuestion(desk.store, caseId) : null;
+  const askedAgain = found.evidence.callKey;
+  const walk = found.section === null ? null : await walkCase(desk, stored, found, { askedAgain, pinned });
   // What the walk cannot answer is asked; where today's code fails by itself, a resume would fail the same way.
-  const broken =
-    walk?.outcome === "failed" && walk.calls.at(-1)?.outcome !== "rejected" ? walk.failure : null;
-  return previewOf(
-    desk,
-    stored,
-    "resume",
-    walk,
-    broken === null ? "" : `It would fail again: ${broken.message}`,
-  );
+  const broken = walk?.outcome === "failed" && walk.calls.at(-1)?.outcome !== "rejected";
+  return previewOf(desk, stored, "resume", {
+    calls: walk?.calls,
+    because: broken ? `It would fail again: ${walk.failure.message}` : "",
+  });
 }
 
 export async function previewRevalidation(desk: Counter, caseId: string): Promise<Preview> {
   const found = await requireCase(desk, caseId);
   const stored = await requireAllowed(desk, found, "revalidate");
   const walk = found.section === null ? null : await walkCase(desk, stored, found);
-  const refused = walk?.outcome === "failed" ? walk.failure.message : "";
-  return previewOf(desk, stored, "revalidate", walk, refused);
+  const because = whyStillRejected(found, walk);
+  return previewOf(desk, stored, "revalidate", { calls: walk?.calls, because });
+}
+
+export async function previewAccepted(desk: Counter, caseId: string, output: unknown): Promise<Preview> {
+  const found = await requireCase(desk, caseId);
+  const stored = await requireAllowed(desk, found, "accept_edited");
+  requireContract(desk, stored, found, output);
+  return previewOf(desk, stored, "accept_edited", { written: found.section });
+}
+
+export async function previewSkip(desk: Counter, caseId: string): Promise<Preview> {
+  const found = await requireCase(desk, caseId);
+  const stored = await requireAllowed(desk, found, "skip_section");
+  requireSkippable(found, stored);
+  const without = found.section === null ? [] : skippedWith(stored.plan ?? [], found.section);
+  return previewOf(desk, stored, "skip_section", { without });
+}
+
+export async function previewPartial(desk: Counter, id: ReportId): Promise<Preview> {
+  const stored = await requireReport(desk.store, id);
+  requirePermission("deliver_partial", stored);
+  const sections = await readSections(desk.store, id, stored.plan ?? []);
+  requirePart(sections);
+  return previewOf(desk, stored, "deliver_partial", { without: missingOf(sections) });
+}
+
+export async function previewReject(desk: Counter, id: ReportId): Promise<Preview> {
+  const stored = await requireReport(desk.store, id);
+  requirePermission("reject", stored);
+  return previewOf(desk, stored, "reject", {});
 }
 
 export async function previewCorrection(desk: Counter, id: ReportId, source: unknown): Promise<Preview> {
   const stored = await requireReport(desk.store, id);
+  await requireCreditworthy(desk, stored.report.account);
   const plan = await planCorrection(desk, stored, source);
-  const preview = await previewOf(desk, stored, "correct_source", null, "");
   const calls = plan.walks.flatMap(({ calls: walked }) => walked);
-  return {
-    ...preview,
-    keptSections: plan.kept,
-    openSections: plan.again,
-    ...(await tallied(desk, id, calls)),
-  };
+  const preview = await previewOf(desk, stored, "correct_source", { calls });
+  return { ...preview, keptSections: plan.kept, openSections: plan.again };
+}
+
+function requirePermission(action: Action, { report }: StoredReport): void {
+  const permission = mayAct(action, report.status);
+  if (!permission.allowed) throw new FleetError("not_allowed", permission.because);
+}
+
+interface Effect {
+  /** What a walk would ask. */
+  calls?: readonly WalkedCall[] | undefined;
+  /** Why it would be refused; left out where it would not. */
+  because?: string;
+  /** Sections the report goes on without. */
+  without?: readonly string[];
+  /** The section that a person has written. */
+  written?: string | null;
 }
 
 async function previewOf(
   desk: Counter,
   stored: StoredReport,
-  action: Preview["action"],
-  walk: Rehearsal | null,
-  because: string,
+  action: Action,
+  { calls = [], because = "", without = [], written = null }: Effect,
 ): Promise<Preview> {
   const { report, plan, inFlightMicros } = stored;
   const sections = await readSections(desk.store, report.id, plan ?? []);
-  const keysOf = (wanted: (status: Section["status"]) => boolean) =>
-    sections.filter(({ status }) => wanted(status)).map(({ key }) => key);
+  const kept = sections.filter(({ status, key }) => status === "completed" || key === written);
+  const left = sections.filter((one) => !kept.includes(one) && one.status !== "skipped");
+  const skipped = left.filter(({ key }) => without.includes(key));
+  const open = action === "reject" ? [] : left.filter((one) => !skipped.includes(one));
+  const credits = await creditEffectOf(desk, stored, action, { sections, delivered: [...kept, ...open] });
+  const nothingWritten = open.length === 0 || action === "deliver_partial";
   return {
     report: report.id,
     action,
     possible: because === "",
     because,
-    keptSections: keysOf((status) => status === "completed"),
-    openSections: keysOf((status) => status !== "completed" && status !== "skipped"),
-    ...(await tallied(desk, report.id, walk?.calls ?? [])),
-    atMostMicros: Math.max(0, report.budgetMicros - totalSpend(report.spend) - inFlightMicros),
-    creditEffect:
-      report.credits === 0
-        ? "It costs no credits."
-        : `The ${report.credits} credits stay held; they are charged with delivery and not before.`,
+    keptSections: kept.map(({ key }) => key),
+    openSections: open.map(({ key }) => key),
+    skippedSections: skipped.map(({ key }) => key),
+    ...(await tallied(desk, report.id, calls)),
+    atMostMicros: nothingWritten
+      ? 0
+      : Math.max(0, report.budgetMicros - totalSpend(report.spend) - inFlightMicros),
+    credits,
+    creditEffect: sayCredits(action, credits),
   };
+}
+
+/** As `deliver` and `end` of the store will reckon it, should everything that is still open come to be. */
+async function creditEffectOf(
+  desk: Counter,
+  { report }: StoredReport,
+  action: Action,
+  { sections, delivered }: { sections: readonly Section[]; delivered: readonly Section[] },
+): Promise<CreditEffect> {
+  const hold = await readHold(desk.store, report.holdId);
+  const held = hold?.status === "reserved" ? hold.credits : 0;
+  if (action === "reject") return { held: 0, charged: 0, returned: held };
+  if (delivered.length === sections.length || (action !== "skip_section" && action !== "deliver_partial"))
+    return { held, charged: 0, returned: 0 };
+  const worth = worthOf(desk.types.require(report.type), report.credits, delivered, sections);
+  // What an earlier delivery in part has committed is not charged again.
+  const charged = Math.min(held, Math.max(0, worth - (report.credits - held)));
+  return { held: 0, charged, returned: held - charged };
+}
+
+/** For one report, or the sums of many. */
+export function sayCredits(action: Action, { held, charged, returned }: CreditEffect): string {
+  const all = held + charged + returned;
+  if (all === 0) return "It costs no credits.";
+  if (all === returned && action === "reject")
+    return `All ${formatCredits(all)} go back; nothing is charged.`;
+  if (all === held)
+    return `The ${formatCredits(all)} stay held; they are charged with delivery and not before.`;
+  return `With delivery ${charged} of ${formatCredits(all)} are charged; the other ${returned} go back.`;
 }
 
 async function tallied(desk: Counter, id: ReportId, calls: readonly WalkedCall[]) {

@@ -19,9 +19,11 @@ import type {
   StepOptions,
 } from "../report-types/define-report.ts";
 import { modelConfig } from "../report-types/model-config.ts";
+import type { AskedQuestion } from "../store/cases.ts";
 import type { StoredTake } from "../store/takes.ts";
 import { judgeAnswer } from "../workers/judge-answer.ts";
 import { callKeyOf } from "../workers/pay-once.ts";
+import { asPinned } from "../workers/section-context.ts";
 import type { Author } from "../workers/section-author.ts";
 import { withTimeout } from "../workers/with-timeout.ts";
 
@@ -50,9 +52,11 @@ export type Rehearsal = { calls: WalkedCall[] } & (
   | { outcome: "failed"; failure: Pick<Failure, "kind" | "code" | "message"> }
 );
 
-interface Walking {
+export interface Walking {
   /** This call is asked again whatever its checkpoint says. */
   askedAgain?: string | null;
+  /** A person's choice of the stored question: it stands in for what today's code renders. */
+  pinned?: AskedQuestion | null;
   /** For the author's code, as in a worker: a promise of theirs that never settles ends the walk and holds up nobody. */
   limitMs?: number | undefined;
 }
@@ -67,7 +71,7 @@ export async function rehearse(
   author: Author,
   input: SectionInput<unknown, unknown>,
   shelf: Shelf,
-  { askedAgain = null, limitMs = LONGEST_WALK_MS }: Walking = {},
+  { askedAgain = null, pinned = null, limitMs = LONGEST_WALK_MS }: Walking = {},
 ): Promise<Rehearsal> {
   const calls: WalkedCall[] = [];
   const section = input.section.key;
@@ -87,9 +91,10 @@ export async function rehearse(
     return value;
   }
 
-  async function call<T>(name: string, request: CallRequest<T>): Promise<T> {
+  async function call<T>(name: string, rendered: CallRequest<T>): Promise<T> {
     if (end !== null) throw new WalkEnded("the walk has ended");
-    const callKey = callKeyOf(section, name, request, modelConfig(author.model, request.model));
+    const { request, config } = asPinned(pinned, name, rendered, modelConfig(author.model, rendered.model));
+    const callKey = callKeyOf(section, name, request, config);
     const stored = await read(shelf.take(callKey));
     const walked = { call: name, callKey, promptVersion: request.promptVersion };
     if (stored === null || callKey === askedAgain) {

@@ -12,7 +12,6 @@ import { totalSpend } from "../domain/failure.ts";
 import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
-import { partialCredits } from "../report-types/partial-credits.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
 import {
@@ -39,6 +38,7 @@ import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
 import { PLANNING } from "./section-author.ts";
 import { errorFacts, summaryOf, type Workshop } from "./session.ts";
+import { isPlanning, worthOf } from "./worth.ts";
 
 /** The parent job, as far as a report needs one. */
 export interface Flow {
@@ -181,24 +181,13 @@ function termsOf(stored: StoredReport, type: ReportType, sections: readonly Sect
   const completed = sections.filter(({ status }) => status === "completed");
   const keys = completed.map(({ key }) => key);
   if (completed.length === sections.length) return { delivery: "full", sections: keys };
-  const written = (one: Section) => !isPlanning(type, one);
-  const commitCredits = partialCredits(
-    type,
-    report.credits,
-    completed.filter(written),
-    sections.filter(written),
-  );
   return {
     delivery: "partial",
     sections: keys,
-    commitCredits,
+    commitCredits: worthOf(type, report.credits, completed, sections),
     by: lastDecision?.by ?? "",
     why: lastDecision?.why ?? "sections were skipped",
   };
-}
-
-function isPlanning(type: ReportType, section: PlannedSection): boolean {
-  return section.key === PLANNING.key && section.template === PLANNING.template && isDynamic(type);
 }
 
 async function assemble(

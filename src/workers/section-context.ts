@@ -10,6 +10,7 @@ import type {
 import { modelConfig } from "../report-types/model-config.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import { isName, NAME_RULE } from "../domain/ids.ts";
+import type { AskedQuestion } from "../store/cases.ts";
 import { readStep, saveStep } from "../store/calls.ts";
 import { callKeyOf, payOnce } from "./pay-once.ts";
 import { errorFacts, type Session } from "./session.ts";
@@ -23,7 +24,7 @@ export function sectionContext(
 ): SectionContext<unknown, unknown> {
   async function call<T>(name: string, wanted: CallRequest<T>): Promise<T> {
     checkName("call", name);
-    const { request, config } = asPinned(session, name, wanted, modelConfig(model, wanted.model));
+    const { request, config } = asPinned(session.pinned, name, wanted, modelConfig(model, wanted.model));
     try {
       return await payOnce(session, name, request, config);
     } catch (thrown) {
@@ -100,13 +101,12 @@ export function sectionContext(
 }
 
 /** A person may have chosen to resume with the stored question: then that one is asked, not what today's code renders. */
-function asPinned<T>(
-  session: Session,
+export function asPinned<T>(
+  pinned: AskedQuestion | null,
   name: string,
   request: CallRequest<T>,
   config: ModelConfig,
 ): { request: CallRequest<T>; config: ModelConfig } {
-  const { pinned } = session;
   if (pinned?.call !== name) return { request, config };
   const { promptVersion, messages, model } = pinned;
   return { request: { ...request, promptVersion, messages }, config: model };

@@ -78,7 +78,11 @@ function ask(
   });
 }
 
-const everyRoute = ROUTES.map((route) => [`${route.method.toUpperCase()} ${route.path}`, route] as const);
+/** A dry run shows what a decision would, so it is a route of its own here. */
+const everyRoute = ROUTES.flatMap((route) => {
+  const dry = route.dryRun === undefined ? [] : [{ ...route, path: `${route.path}?dry_run=true` }];
+  return [route, ...dry].map((one): [string, Route] => [`${one.method.toUpperCase()} ${one.path}`, one]);
+});
 
 function canariesIn({ text, headers }: Answered): string[] {
   const all = `${text}\n${JSON.stringify([...headers])}`;

@@ -146,8 +146,23 @@ test("a decision needs the version that was looked at, and a stale one changes n
   expect(await decide(null)).toMatchObject({ status: 428, json: { code: "precondition_required" } });
   expect(await decide('"99"')).toMatchObject({ status: 412, json: { code: "precondition_failed" } });
   expect(await decide('"99"', "reject")).toMatchObject({ status: 412 });
-  const dry = await decide(tag, "resume?dry_run=true", { why: "to see" });
+  // A dry run decides nothing, so it needs neither a version nor a reason.
+  const dry = await decide(null, "resume?dry_run=true", {});
   expect(dry.json).toMatchObject({ action: "resume", possible: true, keptSections: ["second"] });
+  const skipped = await decide(null, "skip?dry_run=true", {});
+  expect(skipped.json).toMatchObject({ credits: { held: 0, charged: 2, returned: 3 } });
+  expect(await decide(null, "skip?dry_run=maybe", {})).toMatchObject({ status: 422 });
+  const ofGroup = await call(
+    api,
+    operator,
+    "POST",
+    `/v1/groups/${encodeURIComponent(parked.group)}/decisions?dry_run=true`,
+    { body: { action: "reject", maxMicros: 5 } },
+  );
+  expect(ofGroup).toMatchObject({
+    status: 200,
+    json: { cases: 1, canaries: [parked.id], cap: { maxMicros: 5, fits: true }, credits: { returned: 5 } },
+  });
   expect((await call(api, buyer, "GET", path)).headers.get("ETag")).toBe(tag);
   expect((await decide(tag)).json).toMatchObject({ report: id, action: "skip_section" });
   expect(await decide(tag)).toMatchObject({ status: 412 });

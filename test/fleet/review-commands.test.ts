@@ -46,11 +46,14 @@ test("an operator finds a parked report, sees why, tries without paying, resumes
   expect(cases).toMatchObject({ data: [{ report: id, section: "first", state: { status: "open" } }] });
   expect(explained).toMatchObject({ id, status: "needs_review", credits: { charged: 0, state: "reserved" } });
 
-  const [shown, unwilling, anonymous, dry] = await Promise.all([
+  const { group = "" } = (cases["data"] as { group: string }[])[0] ?? {};
+  const [shown, unwilling, anonymous, dry, ofGroup, inWords] = await Promise.all([
     json("review", "show", id),
     run("review", "revalidate", id, ...decided),
     run("review", "resume", id, "--reason", "why"),
-    json("review", "resume", id, "--dry-run", ...decided),
+    json("review", "resume", id, "--dry-run"),
+    json("review", "partial", "--group", group, "--dry-run"),
+    run("review", "resume", "--group", group, "--dry-run", "--max-usd", "2"),
   ]);
   expect(shown).toMatchObject({ rawOutput: "", evidence: { promptVersion: "1" } });
   expect(shown["actions"]).toContain("resume");
@@ -59,6 +62,11 @@ test("an operator finds a parked report, sees why, tries without paying, resumes
   expect(anonymous).toMatchObject({ code: 2 });
   expect(dry).toMatchObject({ possible: true, keptSections: ["second"], openSections: ["first"] });
   expect(dry["paidCalls"]).toHaveLength(1);
+  expect(ofGroup).toMatchObject({ cases: 1, eligible: 1, credits: { held: 0, charged: 2, returned: 3 } });
+  expect(inWords).toMatchObject({ code: 0 });
+  expect(inWords.stdout).toMatch(/^1 of 1 cases would be decided \(resume\)\. Nothing was changed\.$/m);
+  expect(inWords.stdout).toMatch(new RegExp(`^Canary +${id}\\.first\\.1$`, "m"));
+  expect(inWords.stdout).toMatch(/^Cap +\$2\.00: the estimate is within it$/m);
   expect(fleet.ledger()).toHaveLength(3);
 
   const bundle = join(folder, "bundle.json");

@@ -541,8 +541,12 @@ test("nobody resumes for an account whose reports fail again and again, until so
   await rejectReport(desk(fleet), first?.id ?? ("" as ReportId), BY);
 });
 
-test("a group action stops at a canary that is parked again, and leaves the others alone", async () => {
+test("a group action stops at a canary that is parked again, and leaves the others alone; a refused case is no canary", async () => {
   const fleet = await aFleet([EMPTY_FIRST], { types: [{ ...aTopicType, breaker: { threshold: 100 } }] });
+  await fleet.grant("nova", 5);
+  const refused = await fleet.submit({ account: "nova", source: { topic: "piers" }, type: "topic" });
+  await fleet.reaches(refused, "needs_review");
+  await fleet.store.redis.hset(fleet.store.keys.account("nova"), "credit_review", "it failed often");
   const parked = [
     await aParkedTopic(fleet),
     await aParkedTopic(fleet, "piers"),
@@ -566,7 +570,7 @@ test("a group action stops at a canary that is parked again, and leaves the othe
     () => "the operation does not stop",
   );
   expect(ended).toMatchObject({ status: "stopped", because: expect.stringMatching(/canary/) });
-  expect(ended.cases.map(({ state }) => state)).toEqual(["applied", "waiting", "waiting"]);
+  expect(ended.cases.map(({ state }) => state)).toEqual(["refused", "applied", "waiting", "waiting"]);
 });
 
 async function aProvider(faults: readonly FaultRule[]): Promise<SimulatedProvider> {

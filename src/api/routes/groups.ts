@@ -3,13 +3,14 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { PROMPTS } from "../../domain/review.ts";
 import { decideGroup, requireOperation, stopOperation } from "../../desk/group-operation.ts";
+import { previewGroup } from "../../desk/preview-group.ts";
 import { listGroups, readGroup } from "../../store/cases.ts";
 import { GROUP_ACTIONS } from "../../store/operations.ts";
 import { decidedBy } from "../own.ts";
 import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
 import { Problem } from "../problems.ts";
 import { route, type Route } from "../route.ts";
-import { anId, decision, GroupView, OperationView } from "../schemas.ts";
+import { anId, decision, GroupPreview, GroupView, OperationView } from "../schemas.ts";
 
 const TAG = "Reviews";
 const aGroup = z.object({ group: z.string().max(300) });
@@ -76,6 +77,10 @@ const decide = route({
       by: decidedBy(caller, by),
     });
     return { status: 202, headers: { Location: `/v1/operations/${operation.id}` }, body: operation };
+  },
+  dryRun: {
+    schema: GroupPreview,
+    show: ({ params, body }, desk) => previewGroup(desk, { ...body, group: params.group }),
   },
 });
 

@@ -271,7 +271,6 @@ const correct = route({
   scope: "reports:write",
   reach: "account",
   params: anId,
-  query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
   body: {
     schema: z.strictObject({ ...decision, source: z.unknown() }),
     example: { source: { topic: "The return of the night train" }, why: "a typing error" },
@@ -279,19 +278,24 @@ const correct = route({
   },
   answer: {
     status: 200,
-    schema: z.union([Ruled.extend({ kept: z.array(z.string()) }), Preview]),
+    schema: Ruled.extend({ kept: z.array(z.string()) }),
     what: "What is kept",
   },
-  async handle({ caller, params, query, body, idempotencyKey }, desk) {
+  async handle({ caller, params, body, idempotencyKey }, desk) {
     const { report } = await ownReport(desk.store, caller, params.id);
-    if (query.dry_run === "true")
-      return { status: 200, body: await previewCorrection(desk, report.id, body.source) };
     const ruling = {
       by: decidedBy(caller, body.by),
       why: body.why,
       operation: operationOf(report.id, idempotencyKey),
     };
     return { status: 200, body: await correctSource(desk, report.id, body.source, ruling) };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params, body }, desk) {
+      const { report } = await ownReport(desk.store, caller, params.id);
+      return previewCorrection(desk, report.id, body.source);
+    },
   },
 });
 

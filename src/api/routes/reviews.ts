@@ -10,7 +10,14 @@ import {
 } from "../../desk/decide-case.ts";
 import { deliverPartial } from "../../desk/deliver-partial.ts";
 import { rejectReport } from "../../desk/end-by-person.ts";
-import { previewResume, previewRevalidation } from "../../desk/preview.ts";
+import {
+  previewAccepted,
+  previewPartial,
+  previewReject,
+  previewResume,
+  previewRevalidation,
+  previewSkip,
+} from "../../desk/preview.ts";
 import { addNote, listCases, readNotes } from "../../store/cases.ts";
 import type { Store } from "../../store/redis.ts";
 import { readReport } from "../../store/reports.ts";
@@ -23,7 +30,6 @@ import { anId, CaseView, Decision, decision, Ended, EpochMs, Preview, Ruled } fr
 
 const TAG = "Reviews";
 const EDITED_BYTES = 1_048_576;
-const dryRun = z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") });
 
 const list = route({
   method: "get",
@@ -102,17 +108,22 @@ const resume = route({
   scope: "reviews",
   reach: "account",
   params: anId,
-  query: dryRun,
   ifMatch: true,
   body: {
     schema: z.strictObject({ ...decision, prompt: z.enum(PROMPTS).default("stored") }),
     example: { why: "the provider had an outage", prompt: "stored" },
   },
-  answer: { status: 200, schema: z.union([Ruled, Preview]), what: "The decision, or its dry run" },
+  answer: { status: 200, schema: Ruled, what: "The decision" },
   async handle(asked, desk) {
     const found = await ownCase(desk.store, asked.caller, asked.params.id);
-    if (asked.query.dry_run === "true") return { status: 200, body: await previewResume(desk, found.id) };
     return { status: 200, body: await resumeCase(desk, found.id, rulingOf(asked, found), asked.body.prompt) };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params, body }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewResume(desk, found.id, body.prompt);
+    },
   },
 });
 
@@ -124,15 +135,19 @@ const revalidate = route({
   scope: "reviews",
   reach: "account",
   params: anId,
-  query: dryRun,
   ifMatch: true,
   body: { schema: Decision, example: { why: "the parser is mended" } },
-  answer: { status: 200, schema: z.union([Ruled, Preview]), what: "The decision, or its dry run" },
+  answer: { status: 200, schema: Ruled, what: "The decision" },
   async handle(asked, desk) {
     const found = await ownCase(desk.store, asked.caller, asked.params.id);
-    if (asked.query.dry_run === "true")
-      return { status: 200, body: await previewRevalidation(desk, found.id) };
     return { status: 200, body: await revalidateCase(desk, found.id, rulingOf(asked, found)) };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewRevalidation(desk, found.id);
+    },
   },
 });
 
@@ -158,6 +173,13 @@ const accept = route({
       body: await acceptEdited(desk, found.id, asked.body.output, rulingOf(asked, found)),
     };
   },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params, body }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewAccepted(desk, found.id, body.output);
+    },
+  },
 });
 
 const skip = route({
@@ -174,6 +196,13 @@ const skip = route({
   async handle(asked, desk) {
     const found = await ownCase(desk.store, asked.caller, asked.params.id);
     return { status: 200, body: await skipSection(desk, found.id, rulingOf(asked, found)) };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewSkip(desk, found.id);
+    },
   },
 });
 
@@ -192,6 +221,13 @@ const partial = route({
     const found = await ownCase(desk.store, asked.caller, asked.params.id);
     const { version: _seen, ...ruling } = stillAsSeen(rulingOf(asked, found), found);
     return { status: 200, body: await deliverPartial(desk, found.report, ruling) };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewPartial(desk, found.report);
+    },
   },
 });
 
@@ -212,6 +248,13 @@ const reject = route({
       status: 200,
       body: await rejectReport(desk, found.report, stillAsSeen(rulingOf(asked, found), found)),
     };
+  },
+  dryRun: {
+    schema: Preview,
+    async show({ caller, params }, desk) {
+      const found = await ownCase(desk.store, caller, params.id);
+      return previewReject(desk, found.report);
+    },
   },
 });
 

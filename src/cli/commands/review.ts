@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { Command, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
@@ -8,11 +7,19 @@ import type { Ruled } from "../../desk/decide-case.ts";
 import type { Preview } from "../../desk/preview.ts";
 import type { Counter } from "../../producer/submit-report.ts";
 import type { CaseGroup } from "../../store/cases.ts";
-import type { GroupAction, Operation } from "../../store/operations.ts";
+import type { GroupAction } from "../../store/operations.ts";
 import type { Terminal } from "../command.ts";
-import { caseIdFrom, deciding, rulingOf, type DecisionOptions } from "../decision.ts";
-import { account, reportId, usd, wholeNumber } from "../options.ts";
+import { caseIdFrom, rulingOf, triable, type TriableOptions } from "../decision.ts";
+import { account, reportId, wholeNumber } from "../options.ts";
 import { printable } from "../printable.ts";
+import {
+  decideAll,
+  estimateText,
+  list,
+  onGroups,
+  operationCommand,
+  type GroupOptions,
+} from "./review-groups.ts";
 
 const MOST_ROWS = 1_000;
 const ROWS = 50;
@@ -148,14 +155,6 @@ function noteCommand({ output }: Terminal): Command {
     });
 }
 
-interface GroupOptions {
-  group?: string;
-  canary: number;
-  perSweep: number;
-  maxUsd?: number;
-  dryRun: boolean;
-}
-
 function resumeCommand(terminal: Terminal): Command {
   return onGroups(decision("resume", "Writes a parked section again; the failed call is asked once more."))
     .addOption(
@@ -163,26 +162,22 @@ function resumeCommand(terminal: Terminal): Command {
         .choices([...PROMPTS])
         .default("current"),
     )
-    .action(
-      async (
-        given: string | undefined,
-        options: DecisionOptions & GroupOptions & { prompt: PromptChoice },
-      ) => {
-        await onCaseOrGroup(terminal, given, options, "resume", options.prompt, async (counter, id) => {
-          const { previewResume } = await import("../../desk/preview.ts");
-          if (options.dryRun) return previewResume(counter, id);
-          const { resumeCase } = await import("../../desk/decide-case.ts");
-          return resumeCase(counter, id, rulingOf(options), options.prompt);
-        });
-      },
-    );
+    .action(async (given: string | undefined, options: GroupOptions & { prompt: PromptChoice }) => {
+      const { prompt, dryRun } = options;
+      await onCaseOrGroup(terminal, given, options, { action: "resume", prompt }, async (counter, id) => {
+        const { previewResume } = await import("../../desk/preview.ts");
+        if (dryRun) return previewResume(counter, id, prompt);
+        const { resumeCase } = await import("../../desk/decide-case.ts");
+        return resumeCase(counter, id, rulingOf(options), prompt);
+      });
+    });
 }
 
 function revalidateCommand(terminal: Terminal): Command {
   return onGroups(
     decision("revalidate", "Judges the stored raw output by today's parser, at zero tokens."),
-  ).action(async (given: string | undefined, options: DecisionOptions & GroupOptions) => {
-    await onCaseOrGroup(terminal, given, options, "revalidate", "current", async (counter, id) => {
+  ).action(async (given: string | undefined, options: GroupOptions) => {
+    await onCaseOrGroup(terminal, given, options, { action: "revalidate" }, async (counter, id) => {
       const { previewRevalidation } = await import("../../desk/preview.ts");
       if (options.dryRun) return previewRevalidation(counter, id);
       const { revalidateCase } = await import("../../desk/decide-case.ts");
@@ -197,9 +192,10 @@ function skipCommand(terminal: Terminal): Command {
       "skip",
       "Goes on without a section, and without those that need it; the buyer pays for the rest.",
     ),
-    false,
-  ).action(async (given: string | undefined, options: DecisionOptions & GroupOptions) => {
-    await onCaseOrGroup(terminal, given, options, "skip_section", "current", async (counter, id) => {
+  ).action(async (given: string | undefined, options: GroupOptions) => {
+    await onCaseOrGroup(terminal, given, options, { action: "skip_section" }, async (counter, id) => {
+      const { previewSkip } = await import("../../desk/preview.ts");
+      if (options.dryRun) return previewSkip(counter, id);
       const { skipSection } = await import("../../desk/decide-case.ts");
       return skipSection(counter, id, rulingOf(options));
     });
@@ -207,33 +203,38 @@ function skipCommand(terminal: Terminal): Command {
 }
 
 function acceptCommand(terminal: Terminal): Command {
-  return deciding(new Command("accept"))
+  return triable(new Command("accept"))
     .description(
       "Takes an output a person wrote, checked by the section's contract; the report says it was edited.",
     )
     .argument("<case>", "a case, or a report with one open case")
     .requiredOption("--output <output>", "the section's output: @file, - for standard input, or JSON")
     .option("--json", "print as JSON", false)
-    .action(async (given: string, options: DecisionOptions & { output: string }) => {
+    .action(async (given: string, options: TriableOptions & { output: string }) => {
       const { withCounter } = await import("../configured.ts");
       const { readInput } = await import("../inputs.ts");
-      const { acceptEdited } = await import("../../desk/decide-case.ts");
       const edited = await readInput(options.output);
       await withCounter(loadConfig(), async (counter) => {
         const id = await caseIdFrom(counter.store, given);
-        say(terminal, await acceptEdited(counter, id, edited, rulingOf(options)));
+        const { previewAccepted } = await import("../../desk/preview.ts");
+        const { acceptEdited } = await import("../../desk/decide-case.ts");
+        say(
+          terminal,
+          options.dryRun
+            ? await previewAccepted(counter, id, edited)
+            : await acceptEdited(counter, id, edited, rulingOf(options)),
+        );
       });
     });
 }
 
 function correctCommand(terminal: Terminal): Command {
-  return deciding(new Command("correct"))
+  return triable(new Command("correct"))
     .description("Gives a report corrected data; only what it changes is paid again.")
     .argument("<report>", "the report")
     .requiredOption("--input <source>", "the whole corrected source: @file.json, - or JSON")
-    .option("--dry-run", "show what would be kept and paid, and change nothing", false)
     .option("--json", "print as JSON", false)
-    .action(async (given: string, options: DecisionOptions & { input: string; dryRun: boolean }) => {
+    .action(async (given: string, options: TriableOptions & { input: string }) => {
       const { withCounter } = await import("../configured.ts");
       const { readInput } = await import("../inputs.ts");
       const source = await readInput(options.input);
@@ -257,84 +258,51 @@ function partialCommand(terminal: Terminal): Command {
       "partial",
       "Delivers the finished sections for their share of the price; the rest of the credits goes back.",
     ),
-    false,
-  ).action(async (given: string | undefined, options: DecisionOptions & GroupOptions) => {
+  ).action(async (given: string | undefined, options: GroupOptions) => {
     await onReportOrGroup(terminal, given, options, "deliver_partial", async (counter, id) => {
+      const { previewPartial } = await import("../../desk/preview.ts");
       const { deliverPartial } = await import("../../desk/deliver-partial.ts");
-      say(terminal, await deliverPartial(counter, id, rulingOf(options)));
+      say(
+        terminal,
+        options.dryRun
+          ? await previewPartial(counter, id)
+          : await deliverPartial(counter, id, rulingOf(options)),
+      );
     });
   });
 }
 
 function rejectCommand(terminal: Terminal): Command {
-  return onGroups(decision("reject", "Gives a parked report up; its credits go back."), false).action(
-    async (given: string | undefined, options: DecisionOptions & GroupOptions) => {
+  return onGroups(decision("reject", "Gives a parked report up; its credits go back.")).action(
+    async (given: string | undefined, options: GroupOptions) => {
       await onReportOrGroup(terminal, given, options, "reject", async (counter, id) => {
+        const { previewReject } = await import("../../desk/preview.ts");
+        if (options.dryRun) return say(terminal, await previewReject(counter, id));
         const { rejectReport } = await import("../../desk/end-by-person.ts");
         const ended = await rejectReport(counter, id, rulingOf(options));
-        terminal.output.data(ended, () => [`${id} is rejected; its credits were returned.`]);
+        return terminal.output.data(ended, () => [`${id} is rejected; its credits were returned.`]);
       });
     },
   );
 }
 
-function operationCommand({ output }: Terminal): Command {
-  return new Command("operation")
-    .description("Shows a group action, or stops it; what it has decided stays decided.")
-    .argument("<operation>", "the id that the group action printed")
-    .option("--stop", "decide no further case", false)
-    .option("--by <name>", "who stops it")
-    .option("--json", "print as JSON", false)
-    .action(async (id: string, options: { stop: boolean; by?: string }) => {
-      const { withStore } = await import("../configured.ts");
-      const { requireOperation, stopOperation } = await import("../../desk/group-operation.ts");
-      const { stop, by } = options;
-      if (stop && by === undefined) throw new FleetError("usage", "--stop needs --by: somebody stops it.");
-      const operation = await withStore(loadConfig(), (store) =>
-        stop ? stopOperation({ store }, id, by ?? "") : requireOperation({ store }, id),
-      );
-      output.data(operation, () => operationLines(operation));
-    });
-}
-
 function decision(name: string, description: string): Command {
-  return deciding(new Command(name))
+  return triable(new Command(name))
     .description(description)
     .argument("[case]", "a case, or a report with one open case")
     .option("--json", "print as JSON", false);
 }
 
-function onGroups(command: Command, dryRun = true): Command {
-  command
-    .option("--group <group>", "decide for every open case of this group instead")
-    .addOption(
-      new Option("--canary <n>", "with --group: so many first, the rest only if they get through")
-        .default(1)
-        .argParser(wholeNumber(0, 100)),
-    )
-    .addOption(
-      new Option("--per-sweep <n>", "with --group: how many are decided at a time, about once a second")
-        .default(5)
-        .argParser(wholeNumber(1, 100)),
-    )
-    .addOption(
-      new Option("--max-usd <usd>", "with --group: stop once its reports have spent this").argParser(usd),
-    );
-  if (dryRun) command.option("--dry-run", "show what would be reused and paid, and change nothing", false);
-  return command;
-}
-
 async function onCaseOrGroup(
   terminal: Terminal,
   given: string | undefined,
-  options: DecisionOptions & GroupOptions,
-  action: GroupAction,
-  prompt: PromptChoice,
+  options: GroupOptions,
+  asked: { action: GroupAction; prompt?: PromptChoice },
   one: (counter: Counter, caseId: string) => Promise<Ruled | Preview>,
 ): Promise<void> {
   const { withCounter } = await import("../configured.ts");
   await withCounter(loadConfig(), async (counter) => {
-    if (options.group !== undefined) return decideAll(terminal, counter, given, options, action, prompt);
+    if (options.group !== undefined) return decideAll(terminal, counter, given, options, asked);
     if (given === undefined) throw new FleetError("usage", "Name a case, a report, or --group.");
     say(terminal, await one(counter, await caseIdFrom(counter.store, given)));
   });
@@ -343,60 +311,16 @@ async function onCaseOrGroup(
 async function onReportOrGroup(
   terminal: Terminal,
   given: string | undefined,
-  options: DecisionOptions & GroupOptions,
+  options: GroupOptions,
   action: GroupAction,
   one: (counter: Counter, id: ReportId) => Promise<void>,
 ): Promise<void> {
   const { withCounter } = await import("../configured.ts");
   await withCounter(loadConfig(), async (counter) => {
-    if (options.group !== undefined) return decideAll(terminal, counter, given, options, action, "current");
+    if (options.group !== undefined) return decideAll(terminal, counter, given, options, { action });
     if (given === undefined) throw new FleetError("usage", "Name a report, or --group.");
     await one(counter, reportId(given.split(".")[0] ?? given));
   });
-}
-
-async function decideAll(
-  { output }: Terminal,
-  counter: Counter,
-  given: string | undefined,
-  options: DecisionOptions & GroupOptions,
-  action: GroupAction,
-  prompt: PromptChoice,
-): Promise<void> {
-  if (given !== undefined) throw new FleetError("usage", "Name a case or --group, not both.");
-  if (options.dryRun)
-    throw new FleetError(
-      "usage",
-      "A dry run shows one case; name one of the group's. `review ls --group` lists them.",
-    );
-  const { decideGroup } = await import("../../desk/group-operation.ts");
-  const operation = await decideGroup(counter, {
-    id: options.operation ?? `op-${randomUUID().slice(0, 8)}`,
-    action,
-    group: options.group ?? "",
-    prompt,
-    maxMicros: options.maxUsd === undefined ? null : Math.round(options.maxUsd * 1_000_000),
-    canary: options.canary,
-    perSweep: options.perSweep,
-    by: options.by,
-    why: options.reason,
-  });
-  output.data(operation, () => operationLines(operation));
-  output.talk(
-    `The orchestrator carries it out. Follow it with: report-fleet review operation ${operation.id}`,
-  );
-}
-
-function operationLines(operation: Operation): string[] {
-  const count = (state: string) => operation.cases.filter((one) => one.state === state).length;
-  const refused = operation.cases.flatMap((one) =>
-    one.state === "refused" ? [`  ${one.id} refused: ${printable(one.because)}`] : [],
-  );
-  return [
-    `${operation.id} ${operation.action} ${operation.status}${operation.because === "" ? "" : `: ${operation.because}`}`,
-    `  ${count("applied")} decided, ${count("waiting")} waiting, ${count("refused")} refused`,
-    ...refused.slice(0, 20),
-  ];
 }
 
 function say({ output }: Terminal, result: Ruled | Preview): void {
@@ -409,16 +333,13 @@ function say({ output }: Terminal, result: Ruled | Preview): void {
     result.possible ? "Possible. Nothing was changed." : `Not possible: ${printable(result.because)}`,
     `Sections kept          ${list(result.keptSections)}`,
     `Sections still open    ${list(result.openSections)}`,
+    `Sections left out      ${list(result.skippedSections)}`,
     `Calls reused           ${list(result.reusedCalls)}`,
     `Calls validated again  ${list(result.revalidatedCalls)}`,
     `Calls paid             ${list(result.paidCalls.map(({ call }) => call))}`,
-    `Estimate               ${result.estimateMicros === null ? "not known before it is asked" : formatUsd(result.estimateMicros)}, at most ${formatUsd(result.atMostMicros)}`,
+    `Estimate               ${estimateText(result)}`,
     `Credits                ${result.creditEffect}`,
   ]);
-}
-
-function list(names: readonly string[]): string {
-  return names.length === 0 ? "none" : names.join(", ");
 }
 
 function caseLines(found: ReviewCase): string[] {

@@ -39,7 +39,10 @@ test("operation ids are unique, and every operation says what it does and what c
     expect(operation.summary.length).toBeGreaterThan(5);
     expect(operation.tags).toHaveLength(1);
     const answers = Object.entries(operation.responses);
-    expect(answers.map(([status]) => status).sort()).toEqual([expect.stringMatching(/^2\d\d$/), "default"]);
+    const statuses = answers.map(([status]) => status).sort();
+    expect(statuses.at(-1)).toBe("default");
+    // A dry run of what is begun and goes on by itself is answered at once.
+    expect(statuses.slice(0, -1).join(" ")).toMatch(/^(20[0-4]|200 202)$/);
     for (const [, { description }] of answers) expect(description.length).toBeGreaterThan(3);
     expect(Object.keys(operation.responses["default"]?.content ?? {})).toEqual(["application/problem+json"]);
   }

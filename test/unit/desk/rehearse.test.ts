@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { rehearse, type Shelf } from "../../../src/desk/rehearse.ts";
+import type { AskedQuestion } from "../../../src/store/cases.ts";
 import { text } from "../../../src/report-types/define-report.ts";
 import type { Author } from "../../../src/workers/section-author.ts";
 
@@ -46,4 +47,28 @@ test("a store that does not answer is not held against the author", async () => 
     { limitMs: 5 },
   );
   await expect(walking).rejects.toThrow("took longer than 5 ms");
+});
+
+const ask: Author["write"] = (context) =>
+  context.call("draft", {
+    promptVersion: "2",
+    output: text({ minChars: 1 }),
+    messages: [{ role: "user", content: "As today's code says it." }],
+  });
+
+test("a stored question that a person chose stands in for what today's code renders", async () => {
+  const pinned: AskedQuestion = {
+    call: "draft",
+    callKey: "body/draft/stored",
+    promptVersion: "1",
+    messages: [{ role: "user", content: "As it was asked." }],
+    model: { model: "default", maxOutputTokens: 100 },
+  };
+  const [today, stored] = [
+    await rehearse(anAuthor(ask), INPUT, EMPTY),
+    await rehearse(anAuthor(ask), INPUT, EMPTY, { pinned }),
+  ];
+  expect(today.calls).toMatchObject([{ promptVersion: "2", outcome: "paid" }]);
+  expect(stored.calls).toMatchObject([{ promptVersion: "1", outcome: "paid" }]);
+  expect(stored.calls[0]?.callKey).not.toBe(today.calls[0]?.callKey);
 });
