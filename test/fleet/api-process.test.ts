@@ -100,6 +100,22 @@ test("no secret and no word of a customer or a model is in logs, jobs, key listi
   const { stdout, stderr, code } = await api.finished;
   expect(code).toBe(EXIT.ok);
   expect(stderr).toContain("report.submitted");
+  // One line tells the whole story to whoever has the id.
+  const stories = stderr.split("\n").filter((line) => line.includes('"tookMs"'));
+  expect(stories.map((line) => JSON.parse(line))).toMatchObject([
+    {
+      report: json.id,
+      status: "completed",
+      delivery: "full",
+      sections: { done: 2, total: 2 },
+      calls: { asked: 2, answered: 2 },
+      wastedMicros: 0,
+      charged: 5,
+      msg: expect.stringMatching(
+        /delivered after .*; 2 of 2 sections; 2 calls; \$.* spent; 5 of 5 credits charged$/,
+      ),
+    },
+  ]);
   const secret = key.text.slice(-43);
   const sinks = {
     stdout,

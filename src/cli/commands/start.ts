@@ -38,8 +38,7 @@ export function startCommand({ output }: Terminal): Command {
       const { carryOnOperations } = await import("../../desk/group-operation.ts");
       const { dispatchWebhooks } = await import("../../webhooks/dispatch-webhooks.ts");
       const { webhookSender } = await import("../../webhooks/webhook-sender.ts");
-      const { followEvents } = await import("../../store/follow-events.ts");
-      const { logEvent } = await import("../../observability/log-events.ts");
+      const { logFleet } = await import("../log-fleet.ts");
       const { pino } = await import("pino");
 
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
@@ -105,9 +104,7 @@ export function startCommand({ output }: Terminal): Command {
       if (api !== null) log.info({ url: api.url }, "the HTTP API listens");
       // One voice per fleet: the events are the same wherever they are read.
       const following = options.roles.includes("orchestrator")
-        ? followEvents({ redisUrl, fleet: config.fleet, stream: "fleet", from: "$" }, ({ event }) =>
-            logEvent(log, event),
-          )
+        ? logFleet(log, redisUrl, fleet.workshop.store)
         : null;
       log.info(
         { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
