@@ -3,8 +3,8 @@
  *
  * The last line is always `N passed, N failed`, for people and for machines that read only that. A failed step before
  * the tests counts as one failure. With CI set, a skipped test is a failure: nobody is there to notice it.
- * What .ci/run adds: `--with-chaos` the long tests that want the machine for themselves, `--with-pack` the package
- * built, installed elsewhere and run.
+ * What .ci/run adds: `--with-chaos` the long tests that want the machine for themselves, `--with-browser` the console in a
+ * real Chromium, `--with-pack` the package built, installed elsewhere and run.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,11 +23,15 @@ const steps: { name: string; run(): Promise<Ended> }[] = [
   { name: "format", run: () => runTool("oxfmt", ["--check"]) },
   { name: "lint", run: () => runTool("oxlint", ["--type-aware", "--deny-warnings"]) },
   { name: "types", run: () => runTool("tsc", ["-p", "."]) },
+  { name: "types of the browser tests", run: () => runTool("tsc", ["-p", "test/browser"]) },
   { name: "unused code", run: () => runTool("knip", []) },
   { name: "tests", run: () => runTests([]) },
 ];
 if (process.argv.includes("--with-chaos")) {
   steps.push({ name: "chaos", run: () => runTests(["--config", "vitest.chaos.config.ts"]) });
+}
+if (process.argv.includes("--with-browser")) {
+  steps.push({ name: "browser", run: () => runTests(["--config", "vitest.browser.config.ts"]) });
 }
 if (process.argv.includes("--with-pack")) steps.push({ name: "package", run: runPackTest });
 

@@ -20,6 +20,7 @@ import { estimateReport } from "../src/producer/estimate-report.ts";
 import { EXIT } from "../src/cli/exit-codes.ts";
 import { openOutput } from "../src/cli/output.ts";
 import { readDocument } from "../src/producer/read-document.ts";
+import { consoleLink } from "../src/cli/commands/console.ts";
 import { exitCodeOf, watchReports, type Audience, type Watched } from "../src/cli/watch-reports.ts";
 import { loadConfig, type Config } from "../src/config.ts";
 import { totalSpend } from "../src/domain/failure.ts";
@@ -32,6 +33,7 @@ import { submitReport } from "../src/producer/submit-report.ts";
 import { registryOf } from "../src/report-types/registry.ts";
 import { checkSource, factsOf } from "../src/report-types/source.ts";
 import { grantCredits, readBalance } from "../src/store/credits.ts";
+import { makeLink } from "../src/store/console-sessions.ts";
 import { connectForCommand, openStore, type Store } from "../src/store/redis.ts";
 import { listReports, type StoredReport } from "../src/store/reports.ts";
 import { carryOnOperations } from "../src/desk/group-operation.ts";
@@ -326,7 +328,11 @@ async function runSamples(fleet: Fleet, run: Run): Promise<number> {
   const ended = options.once || options.live || watched.outcome !== "ended";
   if (ended) return exitCodeOf(watched);
   const api = await serveDemoApi(fleet, run);
-  sayHowToGoOn(environmentFor(config, fleetName, redisUrl), api.url);
+  const link = consoleLink(
+    config.console.url ?? api.url,
+    await makeLink(store, { name: "operator", role: "admin" }, config.durations.consoleLinkMs),
+  );
+  sayHowToGoOn(environmentFor(config, fleetName, redisUrl), api.url, link);
   await new Promise((resolve) => {
     interrupted.signal.addEventListener("abort", resolve, { once: true });
     if (interrupted.signal.aborted) resolve(undefined);
@@ -390,7 +396,7 @@ async function deliverDocuments(
   for (const { snapshot, path } of receipts) if (path === null) sayParagraph(output, reasonLine(snapshot));
 }
 
-function sayHowToGoOn(environment: readonly string[], apiUrl: string): void {
+function sayHowToGoOn(environment: readonly string[], apiUrl: string, link: string): void {
   const lines = [
     ...(environment.length === 0 ? [] : [`export ${environment.join(" ")}`]),
     `npx report-fleet submit topic-report --account ${ACCOUNT} --wait \\`,
@@ -399,7 +405,11 @@ function sayHowToGoOn(environment: readonly string[], apiUrl: string): void {
     "npx report-fleet --help",
   ];
   output.talk("");
-  output.talk("The fleet stays up. Order more from a second terminal, in this folder:");
+  output.talk("The fleet stays up. Watch it in a browser; this link signs you in once:");
+  output.talk("");
+  output.talk(`  ${link}`);
+  output.talk("");
+  output.talk("Order more from a second terminal, in this folder:");
   output.talk("");
   for (const line of lines) output.talk(`  ${line}`);
   output.talk("");

@@ -3,7 +3,15 @@
  * from `files`, a dependency missing from `dependencies` or an import that only works unbuilt shows up nowhere else.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { root } from "./tools.ts";
@@ -40,6 +48,7 @@ try {
   });
   same("the kind of a refused connection", (JSON.parse(answer) as { kind: string }).kind, "transient");
   same("files that `exports` names and the package lacks", missingExports(consumer), "");
+  same("files of the console that the package lacks", missingAssets(consumer), "");
   console.log(`The packed package ${tarball} installs and runs.`);
 } finally {
   rmSync(dir, { recursive: true, force: true });
@@ -52,6 +61,13 @@ function missingExports(consumer: string): string {
   return Object.values(exports)
     .flatMap((target) => (typeof target === "string" ? [target] : Object.values(target)))
     .filter((target) => !existsSync(join(installed, target)))
+    .join(", ");
+}
+
+function missingAssets(consumer: string): string {
+  const there = join(consumer, "node_modules", "report-fleet", "dist", "src", "console", "static");
+  return readdirSync(`${root}src/console/static`)
+    .filter((name) => !existsSync(join(there, name)))
     .join(", ");
 }
 

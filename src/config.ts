@@ -63,6 +63,10 @@ const DURATIONS = {
   keepReportsMs: 365 * DAY_MS,
   /** How long a submit may be repeated under its idempotency key, and a person may think about a review. */
   idempotencyTtlMs: 7 * DAY_MS,
+  /** A person at the console: unused for so long, signed in for so long, and how long a one-time link opens. */
+  consoleIdleMs: 30 * MINUTE_MS,
+  consoleLongestMs: 12 * 60 * MINUTE_MS,
+  consoleLinkMs: 15 * MINUTE_MS,
   reviewDeadlineMs: 14 * DAY_MS,
 } as const;
 
@@ -100,6 +104,14 @@ export interface Config {
   readonly traceContent: boolean;
   /** Where the HTTP API listens, and how many requests a key may make in a minute. */
   readonly api: { readonly host: string; readonly port: number; readonly requestsPerMinute: number };
+  /** The operator's pages: who may sign in, under which address they are reached, and what the fleet is called there. */
+  readonly console: {
+    /** One person a line, from the variable and from a file; see docs/desk.md. */
+    readonly users: string | null;
+    readonly usersFile: string | null;
+    readonly url: string | null;
+    readonly environment: string | null;
+  };
   /** Sections written at the same time by one process. */
   readonly concurrency: number;
   readonly timeScale: number;
@@ -132,7 +144,15 @@ const usd = z.coerce
   .default(null);
 
 /** What a setting is about; docs/configuration.md has a table for each, in this order. */
-export const AREAS = ["Redis", "Report types", "Provider", "Money and limits", "HTTP", "Processes"] as const;
+export const AREAS = [
+  "Redis",
+  "Report types",
+  "Provider",
+  "Money and limits",
+  "HTTP",
+  "Console",
+  "Processes",
+] as const;
 
 export interface Meaning {
   area: (typeof AREAS)[number];
@@ -334,6 +354,37 @@ const environment = z.object({
         .max(1_000_000, "expected at most 1000000"),
     ).default(600),
   ),
+  CONSOLE_USERS_FILE: setting(
+    "Console",
+    ["api"],
+    "A file of the people who may sign in at `/console`, one `name:role:hash` a line, as `console hash` prints it; see [desk](desk.md).",
+    z.string().nullable().default(null),
+  ),
+  CONSOLE_USERS: setting(
+    "Console",
+    ["api"],
+    "The same in a variable, separated by commas or lines.",
+    z.string().nullable().default(null),
+    { secret: "whole" },
+  ),
+  CONSOLE_URL: setting(
+    "Console",
+    ["api", "commands"],
+    "Where people reach the fleet. With https the session's cookie is one for https only. Beyond loopback the pages are served only with users and an https address. Empty: HOST and PORT.",
+    z
+      .url({
+        protocol: /^https?$/,
+        error: "expected the http or https URL under which people reach the fleet",
+      })
+      .nullable()
+      .default(null),
+  ),
+  CONSOLE_ENVIRONMENT: setting(
+    "Console",
+    ["api"],
+    "Shown beside the fleet's name on every page; one that begins with `prod` in red.",
+    z.string().max(40, "expected at most 40 characters").nullable().default(null),
+  ),
   TIME_SCALE: setting(
     "Processes",
     EVERYWHERE,
@@ -380,6 +431,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       host: settings.HOST,
       port: settings.PORT,
       requestsPerMinute: settings.API_REQUESTS_PER_MINUTE,
+    },
+    console: {
+      users: settings.CONSOLE_USERS,
+      usersFile: settings.CONSOLE_USERS_FILE,
+      url: settings.CONSOLE_URL?.replace(/\/+$/, "") ?? null,
+      environment: settings.CONSOLE_ENVIRONMENT,
     },
     concurrency: settings.CONCURRENCY,
     timeScale: settings.TIME_SCALE,

@@ -1,6 +1,7 @@
 /** The HTTP API beside the demonstration: on the usual port, or on a free one where somebody else has that. */
 import type { Config } from "../../src/config.ts";
 import type { ServedApi } from "../../src/api/serve-api.ts";
+import { openConsole } from "../../src/console/open-console.ts";
 import { startApi } from "../../src/api/start-api.ts";
 import type { Models } from "../../src/llm/models.ts";
 import type { Fleet } from "../../src/workers/fleet.ts";
@@ -21,6 +22,7 @@ export async function serveDemoApi(
     health: { unreadyBecause: () => fleet.withdrawn() },
     // The demonstration writes no log; the caller has the request id and the problem's code.
     onError: () => undefined,
+    openPages: openConsole(config),
   };
   try {
     return await startApi({ ...role, listen: config.api });

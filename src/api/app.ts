@@ -3,7 +3,7 @@
  * routes, then the refusals. So an unknown path without a key is 401 like any other.
  */
 import { createHash, randomUUID } from "node:crypto";
-import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import express, { type Express, type NextFunction, type Request, type Response, type Router } from "express";
 import helmet from "helmet";
 import { holdsScope } from "../domain/api-key.ts";
 import { fieldProblems } from "../report-types/field-problems.ts";
@@ -18,10 +18,19 @@ import { ROUTES } from "./routes.ts";
 import { DryRun } from "./schemas.ts";
 import { z } from "zod";
 
+/** The operator's pages: served under /console, behind a login of their own. */
+export interface Pages {
+  router: Router;
+  /** Ends the streams that its pages listen to. */
+  close(): void;
+}
+
 export interface ApiSettings {
   desk: ApiDesk;
   health: Health;
   requestsPerMinute: number;
+  /** Null where they are not served. */
+  pages: Pages | null;
   /** Event streams that are open; whoever closes the server ends them. */
   streams: Set<Response>;
   /** True once this process takes no further request. */
@@ -77,6 +86,7 @@ export function createApi(settings: ApiSettings): Express {
       retryAfterMs: 1_000,
     });
   });
+  if (settings.pages !== null) app.use("/console", settings.pages.router);
   app.use(authenticate(desk.store, settings.requestsPerMinute));
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ":$1");

@@ -23,6 +23,6 @@ export function checkApiExposure(host: string, hasAdminKey: boolean): void {
   );
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }

@@ -40,6 +40,7 @@ export async function serveApi(
       draining = true;
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       for (const stream of streams) stream.end();
+      settings.pages?.close();
       server.closeIdleConnections();
       const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
       await closed;

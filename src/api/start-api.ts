@@ -8,6 +8,8 @@ import { Queues } from "../store/queues.ts";
 import { connectForRequests, openStore } from "../store/redis.ts";
 import { checkApiExposure } from "./check-exposure.ts";
 import type { Health } from "./health.ts";
+import type { Pages } from "./app.ts";
+import type { ApiDesk } from "./route.ts";
 import { serveApi, type ServedApi } from "./serve-api.ts";
 
 export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations"> {
@@ -19,11 +21,15 @@ export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations">
   allowPrivateWebhooks?: boolean;
   listen: Config["api"];
   health: Health;
-  onError: (error: unknown, requestId: string) => void;
+  onError: OnError;
+  /** Makes the operator's pages; without it there are none. */
+  openPages?: ((desk: ApiDesk, onError: OnError) => Pages) | null;
 }
 
+type OnError = (error: unknown, requestId: string) => void;
+
 export async function startApi(role: ApiRole): Promise<ServedApi> {
-  const { listen, health, onError, fleet, ...desk } = role;
+  const { listen, health, onError, fleet, openPages, ...rest } = role;
   const redis = connectForRequests(role.redisUrl);
   const store = openStore(redis, fleet);
   const queues = new Queues(store, await jobTelemetry());
@@ -33,8 +39,10 @@ export async function startApi(role: ApiRole): Promise<ServedApi> {
   }
   try {
     checkApiExposure(listen.host, await hasAdminKey(store));
+    const desk = { ...rest, store, queues };
+    const pages = openPages?.(desk, onError) ?? null;
     const served = await serveApi(
-      { desk: { ...desk, store, queues }, health, requestsPerMinute: listen.requestsPerMinute, onError },
+      { desk, health, requestsPerMinute: listen.requestsPerMinute, pages, onError },
       listen,
     );
     return {

@@ -90,7 +90,7 @@ function readText(file: string): string {
   return decoded(bytes, file);
 }
 
-async function readStdin(): Promise<string> {
+export async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin) {

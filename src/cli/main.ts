@@ -10,6 +10,7 @@ import { cancelCommand } from "./commands/cancel.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { completeCommand } from "./commands/complete.ts";
 import { configCommand } from "./commands/config.ts";
+import { consoleCommand } from "./commands/console.ts";
 import { creditsCommand } from "./commands/credits.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { eraseCommand } from "./commands/erase.ts";
@@ -56,6 +57,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   classifyCommand,
   simulateCommand,
   keysCommand,
+  consoleCommand,
   eraseCommand,
   configCommand,
 ];

@@ -15,7 +15,6 @@ import {
 import type { Message, ModelConfig } from "../domain/call.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
-import { fieldsOf } from "./credits.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
@@ -279,56 +278,6 @@ export async function addNote(
 export async function readNotes(store: Store, id: string): Promise<Note[]> {
   return (await store.redis.lrange(store.keys.caseNotes(id), 0, -1)).map((row) => JSON.parse(row) as Note);
 }
-
-/** One row of the audit: who decided what, why, and what changed by it. */
-export interface AuditRow {
-  /** Sorts by time. */
-  id: string;
-  at: EpochMs;
-  action: string;
-  report: string;
-  case: string;
-  by: string;
-  why: string;
-  before: string;
-  after: string;
-}
-
-/** The newest first. */
-export async function readAudit(store: Store, limit: number, report?: ReportId): Promise<AuditRow[]> {
-  const rows: AuditRow[] = [];
-  let end = "+";
-  while (rows.length < limit) {
-    const page = await store.redis.xrevrange(store.keys.audit, end, "-", "COUNT", 500);
-    for (const [id, flat] of page) {
-      const fields = fieldsOf(flat);
-      if (report !== undefined && fields["report"] !== report) continue;
-      if (rows.length < limit)
-        rows.push({
-          id,
-          at: Number.parseInt(id, 10),
-          action: fields["action"] ?? "",
-          report: fields["report"] ?? "",
-          case: fields["case"] ?? "",
-          by: fields["by"] ?? "",
-          why: fields["why"] ?? "",
-          before: fields["before"] ?? "",
-          after: fields["after"] ?? "",
-        });
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < 500) break;
-    end = `(${last[0]}`;
-  }
-  return rows;
-}
-
-/** Adds a row; never trimmed by us, since it is the proof of who moved whose money. */
-export const AUDIT_LUA = `
-local function audit(stream, action, report, case, by, why, before, after)
-  redis.call('XADD', stream, '*', 'action', action, 'report', report, 'case', case, 'by', by, 'why', why, 'before', before, 'after', after)
-end
-`;
 
 function parseCase(fields: Record<string, string>): ReviewCase {
   const number = (name: string) => Number(fields[name] ?? 0);

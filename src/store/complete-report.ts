@@ -6,7 +6,7 @@ import { formatCredits } from "../domain/credits.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { Report } from "../domain/report.ts";
 import type { Decision } from "../domain/review.ts";
-import { AUDIT_LUA } from "./cases.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import { LEDGER_LUA, nextHoldId } from "./credits.ts";
 import type { Store } from "./redis.ts";
 import { run, startingScript } from "./script.ts";

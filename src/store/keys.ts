@@ -134,5 +134,10 @@ export function keysOf(fleet: string) {
     apiKey: (keyId: string) => `${root}:api-key:${keyId}`,
     keptAnswer: (keyHash: string) => `${root}:http-answer:${keyHash}`,
     requestRate: (keyId: string) => `${root}:http-rate:${keyId}`,
+
+    /** People at the console, their one-time links, and wrong passwords of late; hashes only. */
+    consoleSession: (hash: string) => `${root}:console:session:${hash}`,
+    consoleLink: (hash: string) => `${root}:console:link:${hash}`,
+    consoleTries: (whose: string) => `${root}:console:tries:${whose}`,
   };
 }

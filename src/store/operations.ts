@@ -7,7 +7,7 @@
  */
 import type { EpochMs, MicroUsd } from "../domain/ids.ts";
 import type { Action, Decision, PromptChoice } from "../domain/review.ts";
-import { AUDIT_LUA } from "./cases.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript, startingScript } from "./script.ts";
 

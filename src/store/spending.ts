@@ -1,5 +1,6 @@
 /** Stop everything: while spending is stopped, no call begins anywhere; reports wait and nothing is lost. */
 import type { EpochMs } from "../domain/ids.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
@@ -53,18 +54,21 @@ local function book_today(today_key, now, account, micros)
 end
 `;
 
-const STOP = savingScript(`
--- KEYS stop fleet_events   ARGV reason by event
+const STOP = savingScript(`${AUDIT_LUA}
+-- KEYS stop fleet_events audit   ARGV reason by event
 if redis.call('HSETNX', KEYS[1], 'reason', ARGV[1]) == 0 then return 'stopped_before' end
 redis.call('HSET', KEYS[1], 'by', ARGV[2], 'at', now_ms())
 emit('', KEYS[2], ARGV[3])
+audit(KEYS[3], 'stop_spending', '', '', ARGV[2], ARGV[1], 'spending', 'stopped')
 return 'stopped'
 `);
 
-const START = savingScript(`
--- KEYS stop fleet_events   ARGV event
+const START = savingScript(`${AUDIT_LUA}
+-- KEYS stop fleet_events audit   ARGV event by why
+local reason = redis.call('HGET', KEYS[1], 'reason')
 if redis.call('DEL', KEYS[1]) == 0 then return 'not_stopped' end
 emit('', KEYS[2], ARGV[1])
+audit(KEYS[3], 'start_spending', '', '', ARGV[2], ARGV[3], 'stopped: ' .. (reason or ''), 'spending')
 return 'started'
 `);
 
@@ -80,12 +84,14 @@ export async function stopSpending(
   by: string,
 ): Promise<"stopped" | "stopped_before"> {
   const event = JSON.stringify({ event: "spending.stopped", reason, by });
-  return run(store.redis, STOP, [store.keys.spendingStop, store.keys.fleetEvents], [reason, by, event]);
+  const { redis, keys } = store;
+  return run(redis, STOP, [keys.spendingStop, keys.fleetEvents, keys.audit], [reason, by, event]);
 }
 
-export async function startSpending(store: Store, by: string): Promise<"started" | "not_stopped"> {
+export async function startSpending(store: Store, by: string, why = ""): Promise<"started" | "not_stopped"> {
+  const { redis, keys } = store;
   const event = JSON.stringify({ event: "spending.started", by });
-  return run(store.redis, START, [store.keys.spendingStop, store.keys.fleetEvents], [event]);
+  return run(redis, START, [keys.spendingStop, keys.fleetEvents, keys.audit], [event, by, why]);
 }
 
 export async function readSpendingStop(store: Store): Promise<SpendingStop | null> {

@@ -15,7 +15,8 @@ import {
   type SectionDefinition,
 } from "../../src/report-types/define-report.ts";
 import { readBreaker } from "../../src/store/breakers.ts";
-import { listCases, listGroups, readAudit, readCase, readQuestion } from "../../src/store/cases.ts";
+import { readAudit } from "../../src/store/audit.ts";
+import { listCases, listGroups, readCase, readQuestion } from "../../src/store/cases.ts";
 import {
   startSimulatedProvider,
   startTestFleet,

@@ -64,7 +64,8 @@ export async function call(
   path: string,
   more: { body?: unknown; raw?: string | Buffer; headers?: Record<string, string> } = {},
 ): Promise<Answered> {
-  const body = more.raw ?? (more.body === undefined ? undefined : JSON.stringify(more.body));
+  const raw = typeof more.raw === "object" ? Uint8Array.from(more.raw) : more.raw;
+  const body = raw ?? (more.body === undefined ? undefined : JSON.stringify(more.body));
   const response = await fetch(`${api.url}${path}`, {
     method,
     headers: {

@@ -44,6 +44,7 @@ export function startCommand({ output }: Terminal): Command {
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { startApi } = await import("../../api/start-api.ts");
       const { awaitRedis } = await import("../../store/await-redis.ts");
+      const { consoleMissing, openConsole } = await import("../../console/open-console.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
@@ -94,6 +95,7 @@ export function startCommand({ output }: Terminal): Command {
             durations: config.durations,
             listen: config.api,
             health: { unreadyBecause: () => fleet.withdrawn() },
+            openPages: openConsole(config),
             onError: (error, requestId) =>
               log.error({ error: describeError(error), requestId }, "request failed"),
           }).catch(async (error: unknown) => {
@@ -101,7 +103,13 @@ export function startCommand({ output }: Terminal): Command {
             throw listenError(error, config.api);
           })
         : null;
-      if (api !== null) log.info({ url: api.url }, "the HTTP API listens");
+      if (api !== null) {
+        log.info({ url: api.url }, "the HTTP API listens");
+        const missing = consoleMissing(config);
+        if (missing === null)
+          log.info({ url: `${config.console.url ?? api.url}/console` }, "the console is served");
+        else log.warn(`the console is not served: ${missing}`);
+      }
       // One voice per fleet: the events are the same wherever they are read.
       const following = options.roles.includes("orchestrator")
         ? logFleet(log, redisUrl, fleet.workshop.store)

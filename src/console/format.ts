@@ -1,0 +1,58 @@
+/** How the pages write times, money and states. Status is a mark and a word, never a colour alone. */
+import { formatUsd, type EpochMs, type MicroUsd } from "../domain/ids.ts";
+import { html, type Html } from "./html.ts";
+
+const NUMBERS = new Intl.NumberFormat("en-US");
+
+export function count(number: number): string {
+  return NUMBERS.format(number);
+}
+
+export function usd(micros: MicroUsd): string {
+  return formatUsd(micros);
+}
+
+export function percent(part: number, whole: number): string {
+  return whole === 0 ? "0 %" : `${Math.round((100 * part) / whole)} %`;
+}
+
+/** The script keeps the words true while the page stays open; without it they are those of the page's own time. */
+export function ago(at: EpochMs, now: EpochMs): Html {
+  const iso = new Date(at).toISOString();
+  return html`<time datetime="${iso}" title="${iso.slice(0, 19).replace("T", " ")} UTC" data-ago
+    >${agoWords(at, now)}</time
+  >`;
+}
+
+export function agoWords(at: EpochMs, now: EpochMs): string {
+  const ms = now - at;
+  if (Math.abs(ms) < 5_000) return "now";
+  return ms < 0 ? `in ${shortWait(-ms)}` : `${shortWait(ms)} ago`;
+}
+
+/** "4 min", "3 h", "12 d": for columns. */
+export function shortWait(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 60 * 60_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} d`;
+}
+
+const LOOKS = {
+  pending: ["○", "quiet"],
+  running: ["▶", "busy"],
+  waiting_for_retry: ["◷", "wait"],
+  needs_review: ["!", "warn"],
+  completed: ["✓", "good"],
+  failed: ["✕", "bad"],
+  cancelled: ["–", "quiet"],
+  skipped: ["–", "quiet"],
+  closed: ["✓", "good"],
+  half_open: ["◐", "warn"],
+  open: ["✕", "bad"],
+} as const;
+
+export function status(word: keyof typeof LOOKS, said: string = word.replaceAll("_", " ")): Html {
+  const [mark, look] = LOOKS[word];
+  return html`<span class="status ${look}"><span aria-hidden="true">${mark}</span> ${said}</span>`;
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+import usual from "./vitest.config.ts";
+
+/** The console in a real Chromium: outside of `npm test`, since not every machine has a browser. */
+export default defineConfig({
+  test: {
+    ...usual.test,
+    include: ["test/browser/**/*.test.ts"],
+    exclude: [],
+    maxWorkers: 1,
+  },
+});
