@@ -32,6 +32,13 @@ const DURATIONS = {
   intakeAnswerMs: 7 * DAY_MS,
   /** How long calls in flight may take to answer once a process is told to end. */
   graceMs: 25 * SECOND_MS,
+  /** A pool of workers: how often it looks at the queues, and how long it waits beyond the grace period for one to end. */
+  poolLookMs: 1 * SECOND_MS,
+  poolEndMs: 10 * SECOND_MS,
+  /** A replica that crashed: first and longest pause before it is started again, and how long one runs to start anew. */
+  restartFirstMs: 1 * SECOND_MS,
+  restartLongestMs: 60 * SECOND_MS,
+  restartSteadyMs: 60 * SECOND_MS,
   /** BullMQ: how long a worker owns a job without renewing, and how often lost owners are looked for. */
   lockMs: 60 * SECOND_MS,
   stalledMs: 15 * SECOND_MS,
@@ -470,6 +477,11 @@ function micros(dollars: number | null): MicroUsd | null {
 export function readSecret(variable: string, env: NodeJS.ProcessEnv = process.env): string | null {
   const value = env[variable]?.trim();
   return value === undefined || value === "" ? null : value;
+}
+
+/** What a process that we start gets to see: what we see, with these settings instead. */
+export function environmentWith(settings: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...process.env, ...settings };
 }
 
 /** One line of docs/configuration.md. */

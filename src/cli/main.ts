@@ -17,6 +17,7 @@ import { eraseCommand } from "./commands/erase.ts";
 import { getCommand } from "./commands/get.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { lsCommand } from "./commands/ls.ts";
+import { poolCommand } from "./commands/pool.ts";
 import { reviewCommand } from "./commands/review.ts";
 import { routesCommand } from "./commands/routes.ts";
 import { simulateCommand } from "./commands/simulate.ts";
@@ -36,6 +37,7 @@ import { FleetError } from "../domain/fleet-error.ts";
 /** In the order of the help: what starts a fleet, what orders and reads, what explains. */
 const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   startCommand,
+  poolCommand,
   submitCommand,
   watchCommand,
   lsCommand,

@@ -223,6 +223,23 @@ export class Queues {
   }
 
   /**
+   * How many sections somebody could write now or is writing. One that was put off counts from its time on: only a worker
+   * of its queue lets it go, so a fleet without workers has to see that there is something for them.
+   */
+  async sectionsToWrite(types: readonly string[]): Promise<number> {
+    const counts = await Promise.all(
+      types.map(async (type) => {
+        const name = sectionsQueue(type);
+        const now = await this.queue(name).getJobCountByTypes("waiting", "prioritized", "active");
+        return (
+          now + (await this.#redis.zcount(`${this.#prefix}:${name}:delayed`, "-inf", dueScore(Date.now())))
+        );
+      }),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
    * Shows in Bull Board that a type is stopped. Pauses only what is empty: a job that waits belongs to a report that
    * has to be told why it waits, so it is let through to hear it.
    */
@@ -238,6 +255,11 @@ export class Queues {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#flow.close();
   }
+}
+
+/** BullMQ's own order of delayed jobs: the millisecond they are due, and 4,096 places within it. */
+function dueScore(now: number): number {
+  return (now + 1) * 0x1000 - 1;
 }
 
 /** It may have been fetched in between; then there is nothing to end. */

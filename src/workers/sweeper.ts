@@ -13,19 +13,11 @@
  *
  * Two sweepers at once do the same work twice and harm nothing; the lease only saves the effort.
  */
-import { DEFAULT_RETRIES } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { isFinished, type FailureSummary } from "../domain/report.ts";
+import { isFinished } from "../domain/report.ts";
 import { sweepRetention } from "../store/retention.ts";
-import {
-  forgetProcess,
-  listFetchers,
-  listInHand,
-  listProcesses,
-  type ProcessRecord,
-} from "../store/processes.ts";
+import { listProcesses } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
-import { breakClaim } from "../store/sections.ts";
 import { sweepHolds } from "../store/sweep-holds.ts";
 import {
   dropWakeup,
@@ -38,6 +30,7 @@ import {
 import { followBreakers, type Rung } from "./follow-breakers.ts";
 import { followDeadlines } from "./follow-deadlines.ts";
 import { followPlaces } from "./follow-places.ts";
+import { handOnWorkOf } from "./hand-on.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Chore, Workshop } from "./session.ts";
@@ -129,34 +122,10 @@ export class Sweeper {
       const unchangedMs = before?.beat === record.beat ? before.unchangedMs + sinceLastMs : 0;
       this.#sights.set(record.id, { beat: record.beat, unchangedMs });
       if (isCertainlyGone(record) || unchangedMs >= durations.suspectAfterMs) {
-        await this.#handOn(record);
+        await handOnWorkOf(this.#workshop, record);
         this.#sights.delete(record.id);
       }
     }
-  }
-
-  /** First the claims are broken, then the jobs are handed on, last the process is forgotten: a sweeper that dies in between is repeated. */
-  async #handOn(dead: ProcessRecord): Promise<void> {
-    const { store, queues, types } = this.#workshop;
-    const inHand = await listInHand(store, dead.id);
-    for (const job of inHand) {
-      if (job.section === null || job.report === null) continue;
-      const stored = await readReport(store, job.report);
-      if (stored === null) continue;
-      const type = stored.report.type;
-      const retries = types.get(type)?.retries;
-      const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
-      await breakClaim(
-        store,
-        { report: job.report, section: job.section, type, process: dead.id },
-        crashBudget,
-        CRASHED,
-      );
-    }
-    for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
-    for (const [workerId, queue] of Object.entries(await listFetchers(store, dead.id)))
-      await queues.handOnFetchedBy(queue, workerId);
-    await forgetProcess(store, dead.id);
   }
 
   async #emptyOutbox(): Promise<void> {
@@ -214,13 +183,3 @@ async function atMost(limitMs: number, work: Promise<unknown>): Promise<void> {
   await Promise.race([work, limit]);
   clearTimeout(timer);
 }
-
-const CRASHED: FailureSummary = {
-  kind: "transient",
-  code: "worker_died",
-  scope: "request",
-  message:
-    "The worker died while writing this section, more often than its crash budget allows. Look for what kills it before resuming.",
-  fingerprint: "0000000000000001",
-  rule: "crash budget used up",
-};

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
-import { EXIT } from "../exit-codes.ts";
+import { stopSignal } from "../stop-signal.ts";
 
 interface StartOptions {
   roles: readonly ("api" | "orchestrator" | "worker")[];
@@ -146,22 +146,6 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
     "usage",
     `The API cannot listen on ${host}:${port} (${code}). Set HOST and PORT, or leave the role api out.`,
   );
-}
-
-/** A terminal's Ctrl-C reaches us and whoever started us, who hands it on: that is one wish and not two. */
-const SAME_WISH_MS = 500;
-
-/** The first signal; the next one ends the process at once, since stopping may wait for a Redis that does not come back. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  let firstAt: number | null = null;
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-      process.on(signal, () => {
-        firstAt ??= performance.now();
-        resolve(signal);
-        if (signal !== "SIGHUP" && performance.now() - firstAt > SAME_WISH_MS) process.exit(EXIT.interrupted);
-      });
-  });
 }
 
 function roles(text: string): StartOptions["roles"] {

@@ -1,0 +1,66 @@
+/** Hands on what a dead process had in hand. Who is dead, and how sure that is, the caller knows. */
+import { DEFAULT_RETRIES } from "../domain/failure.ts";
+import type { FailureSummary } from "../domain/report.ts";
+import {
+  forgetProcess,
+  listFetchers,
+  listInHand,
+  listProcesses,
+  type ProcessRecord,
+} from "../store/processes.ts";
+import { readReport } from "../store/reports.ts";
+import { breakClaim } from "../store/sections.ts";
+import { isCertainlyGone } from "./process-identity.ts";
+import type { Workshop } from "./session.ts";
+
+type HandsOn = Pick<Workshop, "store" | "queues" | "types">;
+
+/**
+ * First the claims are broken, then the jobs are handed on, last the process is forgotten: whoever dies in between is
+ * repeated, and two at once do the same and harm nothing. Answers how many sections it had in hand.
+ */
+export async function handOnWorkOf({ store, queues, types }: HandsOn, dead: ProcessRecord): Promise<number> {
+  const inHand = await listInHand(store, dead.id);
+  let sections = 0;
+  for (const job of inHand) {
+    if (job.section === null || job.report === null) continue;
+    const stored = await readReport(store, job.report);
+    if (stored === null) continue;
+    const type = stored.report.type;
+    const retries = types.get(type)?.retries;
+    const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
+    await breakClaim(
+      store,
+      { report: job.report, section: job.section, type, process: dead.id },
+      crashBudget,
+      CRASHED,
+    );
+    sections += 1;
+  }
+  for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
+  for (const [workerId, queue] of Object.entries(await listFetchers(store, dead.id)))
+    await queues.handOnFetchedBy(queue, workerId);
+  await forgetProcess(store, dead.id);
+  return sections;
+}
+
+/** For whoever saw a process of this host end: hands on the work of all that are certainly gone, and names them. */
+export async function handOnWorkOfTheGone(
+  workshop: HandsOn,
+): Promise<{ process: string; sections: number }[]> {
+  const handed: { process: string; sections: number }[] = [];
+  for (const record of await listProcesses(workshop.store))
+    if (isCertainlyGone(record))
+      handed.push({ process: record.id, sections: await handOnWorkOf(workshop, record) });
+  return handed;
+}
+
+const CRASHED: FailureSummary = {
+  kind: "transient",
+  code: "worker_died",
+  scope: "request",
+  message:
+    "The worker died while writing this section, more often than its crash budget allows. Look for what kills it before resuming.",
+  fingerprint: "0000000000000001",
+  rule: "crash budget used up",
+};
