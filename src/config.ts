@@ -85,6 +85,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface Config {
   /** Null where REDIS_URL is not set; what needs a Redis says so itself. */
   readonly redisUrl: string | null;
+  /** Losses of what was acknowledged that the operator accepts by name. */
+  readonly acceptLoss: readonly ("restart" | "failover")[];
   /** The key prefix: two fleets of different names share a Redis without meeting. */
   readonly fleet: string;
   readonly dataDir: string;
@@ -200,6 +202,39 @@ const environment = z.object({
       .nullable()
       .default(null),
     { secret: "url" },
+  ),
+  REDIS_SENTINELS: setting(
+    "Redis",
+    EVERYWHERE,
+    "Sentinels that know the primary, `host:26379,host:26379`. The host in `REDIS_URL` is then the name they watch it under, and its user and password are those of the servers. See [redis.md](redis.md).",
+    z
+      .string()
+      .regex(/^[\w.-]+(:\d+)?(\s*,\s*[\w.-]+(:\d+)?)*$/, "expected host:port, separated by commas")
+      .nullable()
+      .default(null),
+  ),
+  REDIS_SENTINEL_PASSWORD: setting(
+    "Redis",
+    EVERYWHERE,
+    "Password of the sentinels themselves, where they have one.",
+    z.string().nullable().default(null),
+    { secret: "whole" },
+  ),
+  REDIS_CA_FILE: setting(
+    "Redis",
+    EVERYWHERE,
+    "A PEM file of the certificate authority that signed Redis's certificate, where it is no public one. Needs `rediss://`.",
+    z.string().nullable().default(null),
+  ),
+  ACCEPT_LOSS: setting(
+    "Redis",
+    ["api", "orchestrator", "worker"],
+    "Losses of acknowledged data that are accepted by name: `restart` (Redis writes no append-only file) and `failover` (a replica may take over without the newest writes), separated by a comma. Without it such a Redis is refused. See [redis.md](redis.md).",
+    z
+      .string()
+      .regex(/^(restart|failover)(\s*,\s*(restart|failover))?$/, "expected restart, failover or both")
+      .nullable()
+      .default(null),
   ),
   FLEET: setting(
     "Redis",
@@ -403,7 +438,11 @@ const environment = z.object({
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const settings = parse(givenOf(env));
   return deepFreeze({
-    redisUrl: settings.REDIS_URL,
+    redisUrl: redisAddress(settings),
+    acceptLoss: (settings.ACCEPT_LOSS ?? "")
+      .split(",")
+      .map((loss) => loss.trim())
+      .filter((loss) => loss !== "") as Config["acceptLoss"],
     fleet: settings.FLEET,
     dataDir: resolve(settings.DATA_DIR),
     reportTypes: settings.REPORT_TYPES.split(",")
@@ -466,6 +505,18 @@ function parse(given: Record<string, string>): z.infer<typeof environment> {
 
 function isOn(word: z.infer<typeof flag>): boolean {
   return word === "1" || word === "true" || word === "yes";
+}
+
+/** One line of text holds everything about where Redis is (`store/redis-address.ts`). */
+function redisAddress(settings: z.infer<typeof environment>): string | null {
+  if (settings.REDIS_URL === null) return null;
+  const url = new URL(settings.REDIS_URL);
+  for (const place of settings.REDIS_SENTINELS?.split(",") ?? [])
+    url.searchParams.append("sentinel", place.trim());
+  if (settings.REDIS_SENTINEL_PASSWORD !== null)
+    url.searchParams.set("sentinel-password", settings.REDIS_SENTINEL_PASSWORD);
+  if (settings.REDIS_CA_FILE !== null) url.searchParams.set("ca", resolve(settings.REDIS_CA_FILE));
+  return url.href;
 }
 
 /** Dollars become micro-USD once, here. */

@@ -17,8 +17,8 @@ export type RedisEngine =
   | { kind: "program"; path: string }
   | { kind: "container"; engine: string; image: string };
 
-/** BullMQ refuses older ones. */
-const OLDEST = { major: 6, minor: 2 };
+/** Scripts with flags came with it; older ones refuse ours. */
+const OLDEST = { major: 7, minor: 0 };
 const CONTAINER_IMAGE = "docker.io/library/redis:7.4-alpine";
 const INSTALL_WAIT_MS = 300_000;
 
@@ -93,7 +93,7 @@ function noRedis(): never {
   const command = PACKAGE_MANAGERS.find(({ program }) => programOnPath(program) !== null);
   const advice =
     command === undefined
-      ? "install Redis 6.2 or newer"
+      ? `install Redis ${OLDEST.major}.${OLDEST.minor} or newer`
       : `run \`${command.needsRoot ? "sudo " : ""}${command.program} ${command.attempts[0]?.join(" ")}\``;
   throw new Error(`There is no Redis, and none could be got: ${advice}, or set REDIS_URL to one that runs.`);
 }

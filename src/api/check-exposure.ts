@@ -3,13 +3,14 @@
  * without a lock is refused at the start, since afterwards nobody looks.
  */
 import { FleetError } from "../domain/fleet-error.ts";
+import { hostsOf } from "../store/redis-address.ts";
 
 export function checkRedisExposure(redisUrl: string): void {
-  const { hostname, password } = new URL(redisUrl);
-  if (isLoopback(hostname) || password !== "") return;
+  const beyond = hostsOf(redisUrl).find((host) => !isLoopback(host));
+  if (beyond === undefined || new URL(redisUrl).password !== "") return;
   throw new FleetError(
     "usage",
-    `Redis at ${hostname} is not on this machine and REDIS_URL has no password, so anybody who reaches it could read and change every report. ` +
+    `Redis at ${beyond} is not on this machine and REDIS_URL has no password, so anybody who reaches it could read and change every report. ` +
       "Set a password in Redis (requirepass or an ACL user) and in REDIS_URL: redis://user:password@host:port.",
   );
 }

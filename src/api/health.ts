@@ -1,6 +1,7 @@
 /** `/livez`: the event loop turns. `/readyz`: this process can take orders, and what an acknowledgement survives. */
 import type { Express, Request, Response } from "express";
 import type { Redis } from "ioredis";
+import { readDurability } from "../store/redis-facts.ts";
 import type { Store } from "../store/redis.ts";
 
 export interface Health {
@@ -8,16 +9,10 @@ export interface Health {
   unreadyBecause(): string | null;
 }
 
-/**
- * What is still there after a power cut: `always` everything acknowledged, `everysec` all but the last second, `none`
- * whatever Redis had happened to write. A hosted Redis may refuse to tell.
- */
-export type Durability = "always" | "everysec" | "none" | "unknown";
-
 const SETTINGS_KEPT_MS = 10_000;
 
 export function serveHealth(app: Express, store: Store, health: Health): void {
-  const durability = remembering(() => readDurability(store.redis));
+  const durability = remembering(() => readDurability(store.redis).catch(() => "unknown" as const));
   app.get("/livez", (_request: Request, response: Response) => void response.json({ alive: true }));
   app.get("/readyz", async (_request: Request, response: Response) => {
     const because = health.unreadyBecause() ?? (await redisTrouble(store.redis));
@@ -34,19 +29,6 @@ async function redisTrouble(redis: Redis): Promise<string | null> {
     return null;
   } catch {
     return "Redis does not answer.";
-  }
-}
-
-async function readDurability(redis: Redis): Promise<Durability> {
-  try {
-    const flat = await redis.config("GET", "append*");
-    const setting = (name: string) => flat[flat.indexOf(name) + 1];
-    if (!flat.includes("appendonly")) return "unknown";
-    if (setting("appendonly") !== "yes") return "none";
-    const fsync = setting("appendfsync");
-    return fsync === "always" || fsync === "everysec" ? fsync : "none";
-  } catch {
-    return "unknown";
   }
 }
 

@@ -37,6 +37,7 @@ export const PROBLEMS = {
   broken_type: { status: 500, title: "The report type is broken", retryable: false },
   draining: { status: 503, title: "This process is about to end", retryable: true },
   too_many_streams: { status: 503, title: "Too many event streams are open", retryable: true },
+  store_full: { status: 503, title: "No room for new work", retryable: true },
   redis_unavailable: { status: 503, title: "The store does not answer", retryable: true },
   timed_out: { status: 504, title: "It took too long", retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
@@ -62,6 +63,7 @@ const CODE_OF = {
   not_allowed: "not_allowed",
   stale_version: "precondition_failed",
   too_many_reports: "too_many_reports",
+  store_full: "store_full",
 } as const satisfies Record<FleetErrorCode, ProblemCode>;
 
 /** Thrown by a handler; anything else it throws becomes one. */
@@ -109,6 +111,12 @@ export function problemOf(error: unknown): Problem {
   return new Problem("internal", UNEXPECTED, { cause: error });
 }
 
+const RETRY_AFTER_MS: Partial<Record<ProblemCode, number>> = {
+  in_progress: 2_000,
+  too_many_reports: 2_000,
+  store_full: 60_000,
+};
+
 const UNEXPECTED = "Something went wrong that should not; the request id leads to it in the log.";
 
 function ofFleetError(error: {
@@ -126,7 +134,8 @@ function ofFleetError(error: {
         cause: error,
       },
     );
-  const wait = code === "in_progress" || code === "too_many_reports" ? { retryAfterMs: 2_000 } : {};
+  const retryAfterMs = RETRY_AFTER_MS[code];
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   return new Problem(code, error.message, { fields: error.fields, ...wait });
 }
 

@@ -22,6 +22,7 @@ const EXIT_OF = {
   not_allowed: EXIT.conflict,
   stale_version: EXIT.conflict,
   too_many_reports: EXIT.tooManyReports,
+  store_full: EXIT.storeFull,
   invalid_type: EXIT.error,
   prepare_failed: EXIT.error,
   invalid_plan: EXIT.error,

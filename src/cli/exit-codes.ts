@@ -12,6 +12,7 @@ export const EXIT = {
   insufficientCredits: 12,
   typeDisabled: 13,
   tooManyReports: 14,
+  storeFull: 15,
   /** As `timeout` of the coreutils. */
   waitTimeout: 124,
   /** 128 + SIGINT, as shells do. */

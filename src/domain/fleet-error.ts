@@ -27,6 +27,8 @@ export const FLEET_ERROR_CODES = [
   "stale_version",
   /** The account has as many reports waiting as it may; later ones are welcome. */
   "too_many_reports",
+  /** Redis has no room for new work; it is for the operator to make some. */
+  "store_full",
 ] as const;
 export type FleetErrorCode = (typeof FLEET_ERROR_CODES)[number];
 

@@ -84,6 +84,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   provider_error: "the provider had a fault of its own",
   connection_failed: "the connection to the provider broke",
   name_not_resolved: "the provider could not be reached",
+  store_full: "the fleet has no room for more; it goes on by itself once there is some",
   response_cut: "the connection to the provider broke",
 };
 

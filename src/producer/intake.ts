@@ -36,6 +36,12 @@ const LONGEST_BLOCK_MS = 1_000;
 const PAUSE_AFTER_ERROR_MS = 500;
 const MOST_DELIVERIES = 5;
 
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
 export function startIntake(desk: IntakeDesk, connect: () => Redis): { stop(): Promise<void> } {
   const reader: Store = { ...desk.store, redis: connect() };
   const stopping = new AbortController();
@@ -78,32 +84,37 @@ export function startIntake(desk: IntakeDesk, connect: () => Redis): { stop(): P
         }
         if (entries.length === 0 && !stopped())
           entries = await readIntake(reader, desk.processId, ENTRIES_AT_ONCE, blockMs);
-        await Promise.all(entries.map((entry) => take(desk, entry)));
+        const taken = await Promise.all(entries.map((entry) => take(desk, entry)));
+        // What is read and not answered is pending, and a list of those takes memory, too.
+        if (taken.includes("no_room") && !stopped()) await sleep(blockMs);
       } catch {
         // Redis is away, or has lost the stream and its group: both are found anew.
         connection = 0;
-        if (!stopped()) await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_ERROR_MS));
+        if (!stopped()) await sleep(PAUSE_AFTER_ERROR_MS);
       }
     }
   }
 }
 
-async function take(desk: IntakeDesk, entry: IntakeEntry): Promise<void> {
+/** `no_room`: it stays pending, and there is no use in reading more. */
+async function take(desk: IntakeDesk, entry: IntakeEntry): Promise<"done" | "no_room"> {
   const { store, durations } = desk;
   const read = readIntakeEntry(entry.fields);
   if (!read.ok) {
     await answerRejected(store, entry.id, read.rejection, durations.intakeAnswerMs);
-    return;
+    return "done";
   }
   const { account, idempotencyKey: key } = read.request;
   try {
     const { id: report } = await submitReport(desk, read.request);
     await answerAdmitted(store, entry.id, { account, key, report }, durations.intakeAnswerMs);
   } catch (error) {
+    if (isFleetError(error) && error.code === "store_full") return "no_room";
     const refusal = await refusalOf(store, entry, error);
-    if (refusal === null) return;
+    if (refusal === null) return "done";
     await answerRejected(store, entry.id, rejectionOf(entry.fields, refusal), durations.intakeAnswerMs);
   }
+  return "done";
 }
 
 /** Null where it may be admitted later: it stays pending. */

@@ -162,6 +162,8 @@ async function takeOrder(counter: Counter, request: ReportRequest): Promise<Subm
         `Account ${request.account} has ${admission.waiting} ${admission.waiting === 1 ? "report" : "reports"} waiting, as many as it may. ` +
           "Nothing was held; submit again once some of them have begun.",
       );
+    case "store_full":
+      throw new FleetError("store_full", fullSentence(admission.usedPercent));
     case "too_late":
       throw new FleetError(
         "usage",
@@ -187,6 +189,14 @@ async function repeated(store: Store, id: ReportId): Promise<Submitted> {
     repeated: true,
     openOrder: false,
   };
+}
+
+function fullSentence(usedPercent: number | null): string {
+  const used = usedPercent === null ? "all" : `${usedPercent} %`;
+  return (
+    `The fleet takes no new orders: Redis uses ${used} of the memory it may use, and what is left is for the reports under way. ` +
+    "Nothing was held or charged; submit again later. Whoever runs the fleet has to raise maxmemory or remove old reports."
+  );
 }
 
 /** For whoever ordered: that it is not about their order, what became of the money, and what to do. */

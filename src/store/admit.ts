@@ -5,18 +5,20 @@
  * A refused order leaves no trace: it does not use up its idempotency key, and it stores no source.
  */
 import { createHash } from "node:crypto";
+import type { Redis } from "ioredis";
 import { DEFAULT_BREAKER, type BreakerSettings, type Opening } from "../domain/breaker.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import { DEFAULT_PRIORITY, MOST_COUNTED, WEIGHT_OF, type Priority } from "../domain/fairness.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import { holdIdOf, LEDGER_LUA } from "./credits.ts";
 import { BREAKER_LUA, openingOf } from "./breakers.ts";
+import { MEMORY_LUA } from "./memory.ts";
 import { pack } from "./packed.ts";
 import type { Store } from "./redis.ts";
-import { run, startingScript } from "./script.ts";
+import { run, startingScript, type ScriptArgument } from "./script.ts";
 import { SNAPSHOT_LUA } from "./snapshots.ts";
 
-const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}${SNAPSHOT_LUA}
+const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}${SNAPSHOT_LUA}${MEMORY_LUA}
 -- KEYS report source account ledger hold idempotency events fleet_events outbox wakeups index_all index_account index_type open_holds same_order
 --      waiting running deliver_by source_readers
 -- ARGV id account type type_version credits budget_micros source_hash source_bytes source body_hash('' = no key) wake_after_ms hold_id
@@ -42,6 +44,8 @@ if same and ARGV[17] ~= 'again' then
     return {'open_order', same}
   end
 end
+local full = memory_stops_orders()
+if full then return {'store_full', full} end
 local waiting = redis.call('ZCARD', KEYS[16])
 if ARGV[22] ~= '' and waiting >= tonumber(ARGV[22]) then return {'too_many', tostring(waiting)} end
 if ARGV[23] ~= '' and tonumber(ARGV[23]) <= now_ms() then return {'too_late', ARGV[23]} end
@@ -121,6 +125,8 @@ export type Admission =
   | { outcome: "insufficient_credits"; available: number }
   /** As many reports of the account wait as may. */
   | { outcome: "too_many_reports"; waiting: number }
+  /** Redis has no room for new work; null where it is too full even to say how much of it is in use. */
+  | { outcome: "store_full"; usedPercent: number | null }
   /** It is wanted by a time that has passed. */
   | { outcome: "too_late" }
   /** The type is stopped, and orders for it are not held. */
@@ -140,9 +146,8 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
     },
     reserved: { event: "credits", report: id, verb: "reserve", credits: order.credits },
   } satisfies Record<string, FleetEvent>;
-  const [word, detail, evidence] = await run<[string, string, string?]>(
+  const [word, detail, evidence] = await runWhileRoom(
     redis,
-    ADMIT,
     [
       keys.report(id),
       keys.source(account, order.source.hash),
@@ -209,12 +214,30 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
     }
     case "too_many":
       return { outcome: "too_many_reports", waiting: Number(detail) };
+    case "store_full":
+      return { outcome: "store_full", usedPercent: detail === "" ? null : Number(detail) };
     case "too_late":
       return { outcome: "too_late" };
     case "insufficient":
       return { outcome: "insufficient_credits", available: Number(detail) };
     default:
       throw new Error(`admit answered ${word}, which no version of this program knows.`);
+  }
+}
+
+type Reply = [word: string, detail: string, evidence?: string];
+
+/** With full memory Redis refuses the script before it begins. */
+async function runWhileRoom(
+  redis: Redis,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<Reply> {
+  try {
+    return await run<Reply>(redis, ADMIT, keys, args);
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("OOM ")) return ["store_full", ""];
+    throw error;
   }
 }
 

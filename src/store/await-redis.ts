@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { FleetError } from "../domain/fleet-error.ts";
+import { redisOptions } from "./redis-address.ts";
 
 const TRY_WITHIN_MS = 3_000;
 const FIRST_PAUSE_MS = 200;
@@ -55,13 +56,15 @@ export async function awaitRedis(url: string, waiting: Waiting): Promise<boolean
 /** Null where it answers; else what the network or Redis said. */
 async function tryOnce(url: string): Promise<string | null> {
   let heard = "no answer";
-  const redis = new Redis(url, {
+  const redis = new Redis({
+    ...redisOptions(url),
     lazyConnect: true,
     connectTimeout: TRY_WITHIN_MS,
     commandTimeout: TRY_WITHIN_MS,
     maxRetriesPerRequest: 0,
     enableReadyCheck: false,
     retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
   });
   // What the connection broke on arrives here; the command only hears that it is closed.
   redis.on("error", (error: NodeJS.ErrnoException) => {

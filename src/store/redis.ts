@@ -2,11 +2,13 @@
  * Connections. A command connection is never shared with BullMQ's blocking reads.
  *
  * ioredis re-sends a command whose reply was lost. That is what we want: every script of ours is safe to run twice,
- * so a lost reply, a restart or a half-open link ends in the same state as an undisturbed call.
+ * so a lost reply, a restart or a half-open link ends in the same state as an undisturbed call. A server that says it is
+ * a replica by now (READONLY) is left for whoever took its place, and the command is sent there.
  */
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import type { Keys } from "./keys.ts";
 import { keysOf } from "./keys.ts";
+import { redisOptions } from "./redis-address.ts";
 
 export interface Store {
   redis: Redis;
@@ -20,7 +22,8 @@ const SILENT_LINK_MS = 10_000;
 /** For long-lived processes: waits out an unreachable Redis as long as it takes. */
 export function connectPatiently(url: string): Redis {
   return quiet(
-    new Redis(url, {
+    new Redis({
+      ...common(url),
       maxRetriesPerRequest: null,
       socketTimeout: SILENT_LINK_MS,
       retryStrategy: reconnectAfter,
@@ -30,13 +33,14 @@ export function connectPatiently(url: string): Redis {
 
 /** For BullMQ's workers, whose blocking reads may be silent for long. */
 export function connectForBlocking(url: string): Redis {
-  return quiet(new Redis(url, { maxRetriesPerRequest: null, retryStrategy: reconnectAfter }));
+  return quiet(new Redis({ ...common(url), maxRetriesPerRequest: null, retryStrategy: reconnectAfter }));
 }
 
 /** For commands a person waits for: an unreachable Redis is an error within seconds, not a hanging prompt. */
 export function connectForCommand(url: string): Redis {
   return quiet(
-    new Redis(url, {
+    new Redis({
+      ...common(url),
       maxRetriesPerRequest: 2,
       connectTimeout: 3_000,
       commandTimeout: 10_000,
@@ -48,7 +52,8 @@ export function connectForCommand(url: string): Redis {
 /** For requests over HTTP: while Redis is away they are told so within seconds, and once it is back they go on. */
 export function connectForRequests(url: string): Redis {
   return quiet(
-    new Redis(url, {
+    new Redis({
+      ...common(url),
       maxRetriesPerRequest: 1,
       connectTimeout: 3_000,
       commandTimeout: 5_000,
@@ -65,6 +70,16 @@ export function openStore(redis: Redis, fleet: string): Store {
 export async function redisNow(store: Store): Promise<number> {
   const [seconds, micros] = await store.redis.time();
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
+/** 2: reconnect, and send the command again. */
+const RECONNECT_AND_SEND = 2;
+
+function common(url: string) {
+  return {
+    ...redisOptions(url),
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? RECONNECT_AND_SEND : false),
+  } satisfies RedisOptions;
 }
 
 function reconnectAfter(times: number): number {

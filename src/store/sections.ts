@@ -18,6 +18,7 @@ import type {
 } from "../domain/report.ts";
 import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
 import { OPEN_CASE_LUA, openingArguments, type AskedQuestion } from "./cases.ts";
+import { MEMORY_LUA } from "./memory.ts";
 import { pack, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
@@ -59,9 +60,9 @@ local function let_go(section_key, report_key, status, events, fleet_events)
 end
 `;
 
-const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}
+const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}${MEMORY_LUA}
 -- KEYS report section events fleet_events wakeups
--- ARGV id run claim process process_key_prefix wake_after_ms event version
+-- ARGV id run claim process process_key_prefix wake_after_ms event version ask_again_ms full_event full_failure
 local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
@@ -73,6 +74,14 @@ local now = now_ms()
 if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''} end
 if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
 if s[4] and tonumber(s[4]) > now then return {'wait', tostring(tonumber(s[4]) - now)} end
+if memory_stops_sections() then
+  -- Begun is only what can be finished. It is shown as waiting, and no attempt is counted.
+  redis.call('HSET', KEYS[2], 'claim', '', 'retryAt', now + tonumber(ARGV[9]), 'because', 'Redis has no room for more', 'failure', ARGV[11])
+  move_section(KEYS[2], KEYS[1], status, 'waiting_for_retry', KEYS[3], KEYS[4])
+  if status ~= 'waiting_for_retry' then emit(KEYS[3], KEYS[4], ARGV[10]) end
+  redis.call('ZADD', KEYS[5], now + tonumber(ARGV[9]) + tonumber(ARGV[6]), ARGV[1])
+  return {'wait', ARGV[9]}
+end
 local word = breaker_word(breaker_of(KEYS[1]), KEYS[4], now, ARGV[1], tonumber(ARGV[8]))
 if word == 'older' then return {'older'} end
 if word == 'open' then
@@ -161,6 +170,18 @@ if to == 'needs_review' then open_case(parked, '', KEYS[1], KEYS[2], '', KEYS[3]
 return 'broken'
 `);
 
+const ASK_AGAIN_MS = 5_000;
+
+const STORE_FULL: FailureSummary = {
+  kind: "persistence",
+  code: "store_full",
+  scope: "request",
+  message:
+    "Redis has used 85 % of the memory it may use, so no section is begun until there is room. Raise maxmemory, or remove old reports.",
+  fingerprint: "0000000000000002",
+  rule: "memory budget",
+};
+
 /** The right to write one section; every write brings `fence`. */
 export interface Claim {
   report: ReportId;
@@ -201,12 +222,15 @@ export async function claimSection(
     run: number;
     claimId: string;
     process: string;
+    /** How long a section waits that is not begun because Redis is nearly full. */
+    askAgainMs?: number;
   },
   wakeAfterMs: number,
 ): Promise<ClaimOutcome> {
   const { redis, keys } = store;
   const { report, type, section } = wanted;
   const event: FleetEvent = { event: "section.status", report, section, type, status: "running" };
+  const full: FleetEvent = { ...event, status: "waiting_for_retry", because: STORE_FULL.message };
   const reply = await run<string[]>(
     redis,
     CLAIM,
@@ -220,6 +244,9 @@ export async function claimSection(
       wakeAfterMs,
       JSON.stringify(event),
       wanted.version,
+      wanted.askAgainMs ?? ASK_AGAIN_MS,
+      JSON.stringify(full),
+      JSON.stringify(STORE_FULL),
     ],
   );
   switch (reply[0]) {

@@ -43,7 +43,13 @@ export async function writeSection(
   const author = authorOf(type, stored.plan, job.section);
   const claimed = await claimSection(
     workshop.store,
-    { ...job, type: type.type, version: type.version, process: workshop.processId },
+    {
+      ...job,
+      type: type.type,
+      version: type.version,
+      process: workshop.processId,
+      askAgainMs: workshop.durations.askAgainMs,
+    },
     workshop.durations.wakeAfterMs,
   );
   if (claimed.outcome === "wait") return { ending: "delay", afterMs: claimed.afterMs };

@@ -23,7 +23,8 @@ export function startCommand(
   options: { input?: string; node?: string; env?: NodeJS.ProcessEnv } = {},
 ): RunningCommand {
   const child = spawn(options.node ?? process.execPath, [BIN, ...args], {
-    env: { ...process.env, ...options.env },
+    // The test run's Redis forgets, and that is accepted here once for all.
+    env: { ACCEPT_LOSS: "restart", ...process.env, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let stdout = "";

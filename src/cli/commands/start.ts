@@ -41,6 +41,7 @@ export function startCommand({ output }: Terminal): Command {
       const { logFleet } = await import("../log-fleet.ts");
       const { pino } = await import("pino");
 
+      const { settleOnRedis } = await import("../settle-on-redis.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { startApi } = await import("../../api/start-api.ts");
       const { awaitRedis } = await import("../../store/await-redis.ts");
@@ -66,6 +67,7 @@ export function startCommand({ output }: Terminal): Command {
         log.info({ signal: await stopped }, "stopped before Redis answered");
         return;
       }
+      for (const { level, says } of await settleOnRedis(redisUrl, config.acceptLoss)) log[level](says);
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
         companions: [startIntake],

@@ -23,6 +23,7 @@ test("everything the fleet refuses has a problem of the caller's, and broken inf
       "invalid_plan",
       "redis_unreachable",
       "timed_out",
+      "store_full",
     ].includes(code);
     expect([code, status >= 500]).toEqual([code, isOurs]);
   }

@@ -1,0 +1,38 @@
+/** Before a process of the fleet begins: is its Redis one that a fleet may live on? */
+import type { Config } from "../config.ts";
+import { FleetError } from "../domain/fleet-error.ts";
+import { connectForCommand } from "../store/redis.ts";
+import { readRedisFacts } from "../store/redis-facts.ts";
+import { checkRedis } from "./doctor/redis-checks.ts";
+
+/** A full disk or memory is waited out by a fleet that runs, and a process that starts into it may be the one that helps. */
+const HEALS_BY_ITSELF: ReadonlySet<string> = new Set(["redis.disk", "redis.memory"]);
+
+/** Sentences for the log, what this Redis keeps first of all; one that a fleet must not live on is an error. */
+export async function settleOnRedis(
+  address: string,
+  acceptLoss: Config["acceptLoss"],
+): Promise<{ level: "info" | "warn"; says: string }[]> {
+  const redis = connectForCommand(address);
+  try {
+    const findings = checkRedis(await readRedisFacts(redis), { address, acceptLoss });
+    const refused = findings.filter(({ level, check }) => level === "fail" && !HEALS_BY_ITSELF.has(check));
+    if (refused.length > 0)
+      throw new FleetError(
+        "usage",
+        `The fleet does not start on this Redis. ${refused.map(sentencesOf).join(" ")}`,
+      );
+    const durability = findings.filter(({ check }) => check === "redis.durability");
+    const others = findings.filter((finding) => finding.level !== "ok" && !durability.includes(finding));
+    return [...durability, ...others].map((finding) => ({
+      level: finding.level === "ok" ? "info" : "warn",
+      says: sentencesOf(finding),
+    }));
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function sentencesOf({ says, advice }: { says: string; advice: string | null }): string {
+  return advice === null ? says : `${says} ${advice}`;
+}
