@@ -125,7 +125,7 @@ local reserved = (state == 'open' or state == 'unknown') and tonumber(estimate) 
 -- What was set aside yesterday is not in today's sum, so it is not taken from it either.
 if not begun_today(KEYS[3], ARGV[1], now) then reserved = 0 end
 book_today(KEYS[8], now, report[2], plus(tonumber(micros) - reserved))
-route_answered(KEYS[6], KEYS[7], now, ARGV[1], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]))
+route_answered(KEYS[6], KEYS[7], now, ARGV[1], begun_at(KEYS[3], ARGV[1]) or 0, ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]))
 redis.call('HSET', KEYS[9], ARGV[11], now .. ' ' .. ARGV[8])
 
 local n, take_state = string.match(redis.call('HGET', KEYS[2], ARGV[2]) or '', '^(%d+):(%a+):')

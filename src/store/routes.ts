@@ -9,10 +9,12 @@
  * Limits per minute reserve a call's estimate when it begins and are trued up when it is recorded, so nothing has to be
  * given back. A slot is an open ask with a lease; leases that ran out are pruned by the same script that needs a slot.
  *
- * Whose fault is it when a request fails without an answer? If another request of the route was answered since it left,
- * its own: an attempt is spent. Else the route's: the route closes and nobody's attempts are touched.
+ * Whose fault is it when a request fails without an answer? Its own, if one that left after it was answered, or one that left
+ * after the same call had failed before: an attempt is spent. Else, if nobody was answered since it left, the route's: the
+ * route closes and nobody's attempts are touched. In between lies the first minute of an outage, when answers to earlier
+ * requests still arrive: the call is tried again, and its next failure says whose fault it was.
  */
-import type { EpochMs } from "../domain/ids.ts";
+import type { EpochMs, ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
@@ -58,8 +60,9 @@ local function route_unanswered(route, slots, ask_id)
   if redis.call('HGET', route, 'probeBy') == ask_id then redis.call('HDEL', route, 'probeUntil', 'probeBy') end
 end
 -- An answer came: whatever trouble there was is over, and the minute's tokens are what was really used.
-local function route_answered(route, slots, now, ask_id, process, estimated_tokens, tokens)
+local function route_answered(route, slots, now, ask_id, began_at, process, estimated_tokens, tokens)
   redis.call('ZREM', slots, ask_id)
+  if began_at > tonumber(redis.call('HGET', route, 'answeredFrom') or '0') then redis.call('HSET', route, 'answeredFrom', began_at) end
   redis.call('HDEL', route, 'troubleSince', 'troubleCount', 'probeUntil')
   redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process)
   if redis.call('HGET', route, 'minute') == tostring(math.floor(now / 60000)) then
@@ -69,11 +72,16 @@ end
 `;
 
 const TROUBLE = savingScript(`
--- KEYS route   ARGV began_at free_for_ms longest_ms random first_ms
+-- KEYS route section   ARGV began_at free_for_ms longest_ms random first_ms call_key
 -- Answers whose fault an unanswered request is, and for a route's how long it now stays closed.
-local r = redis.call('HMGET', KEYS[1], 'answeredAt', 'troubleSince', 'troubleCount', 'closedUntil')
-local now = now_ms()
-if tonumber(r[1] or '0') > tonumber(ARGV[1]) then return {'request', '0'} end
+local r = redis.call('HMGET', KEYS[1], 'answeredAt', 'troubleSince', 'troubleCount', 'closedUntil', 'answeredFrom')
+local now, began_at = now_ms(), tonumber(ARGV[1])
+local failed_at, failed_call = string.match(redis.call('HGET', KEYS[2], 'unanswered') or '', '^(%d+) (.*)$')
+local earliest = failed_call == ARGV[6] and math.min(began_at, tonumber(failed_at)) or began_at
+-- A section that was erased meanwhile is not made anew.
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], 'unanswered', now .. ' ' .. ARGV[6]) end
+if tonumber(r[5] or '0') > earliest then return {'request', '0'} end
+if tonumber(r[1] or '0') > began_at then return {'unclear', '0'} end
 local since = tonumber(r[2] or now)
 local count = tonumber(r[3] or '0')
 local till = tonumber(r[4] or '0')
@@ -120,17 +128,18 @@ emit('', KEYS[2], ARGV[1])
 return 'open'
 `);
 
-/** An unanswered, unbilled request: the route's trouble costs nobody an attempt, and how long to stay away. */
+/** An unanswered request: whose fault it is, and how long everybody stays away where it is the route's. */
 export async function reportTrouble(
   store: Store,
   route: string,
+  of: { report: ReportId; section: string; callKey: string },
   trouble: { beganAt: EpochMs; freeForMs: number; firstMs: number; longestMs: number; random: number },
-): Promise<{ fault: "route" | "request"; waitMs: number }> {
-  const [fault, waitMs] = await run<["route" | "request", string]>(
+): Promise<{ fault: "route" | "unclear" | "request"; waitMs: number }> {
+  const [fault, waitMs] = await run<["route" | "unclear" | "request", string]>(
     store.redis,
     TROUBLE,
-    [store.keys.route(route)],
-    [trouble.beganAt, trouble.freeForMs, trouble.longestMs, trouble.random, trouble.firstMs],
+    [store.keys.route(route), store.keys.section(of.report, of.section)],
+    [trouble.beganAt, trouble.freeForMs, trouble.longestMs, trouble.random, trouble.firstMs, of.callKey],
   );
   return { fault, waitMs: Math.max(0, Number(waitMs)) };
 }

@@ -43,9 +43,12 @@ local function spending_gate(stop_key, today_key, now, account, estimate, fleet_
   return nil
 end
 -- The books know when a request left: '<outcome>|<micros>|<kind>|<begun at>|<model>'.
+local function begun_at(asks_key, ask_id)
+  return tonumber(string.match(redis.call('HGET', asks_key, ask_id .. '.books') or '', '^[^|]*|[^|]*|[^|]*|(%d+)|') or '')
+end
 local function begun_today(asks_key, ask_id, now)
-  local begun = string.match(redis.call('HGET', asks_key, ask_id .. '.books') or '', '^[^|]*|[^|]*|[^|]*|(%d+)|')
-  return begun and math.floor(tonumber(begun) / 86400000) == math.floor(now / 86400000)
+  local begun = begun_at(asks_key, ask_id)
+  return begun and math.floor(begun / 86400000) == math.floor(now / 86400000)
 end
 local function book_today(today_key, now, account, micros)
   today(today_key, now)

@@ -198,29 +198,50 @@ async function unanswered(
     await session.fromStore(() => closeRouteFor(store, route.id, verdict.afterMs));
     if (verdict.afterMs > durations.fallbackAfterMs) return { closed: { stop: "failed", failure, verdict } };
   }
-  if (verdict.verdict === "retry" && asked.billing === "not_billed") {
-    const trouble = await session.fromStore(() =>
-      reportTrouble(store, route.id, {
+  if (!mayHeal(failure, verdict)) return session.stopWith({ stop: "failed", failure, verdict });
+  const { report, section } = session.claim;
+  const trouble = await session.fromStore(() =>
+    reportTrouble(
+      store,
+      route.id,
+      { report, section, callKey: asking.callKey },
+      {
         beganAt,
         freeForMs: durations.troubleFreeMs,
         firstMs: durations.troubleFirstMs,
         longestMs: durations.troubleLongestMs,
         random: session.workshop.random(),
-      }),
-    );
-    if (trouble.fault === "route")
-      return session.stopWith({ stop: "failed", failure, verdict: waitForRoute(failure, trouble.waitMs) });
-  }
-  // Attempts that are used up while the route itself is silent are the route's, not the section's.
-  return session.stopWith({ stop: "failed", failure, verdict });
+      },
+    ),
+  );
+  // What may have been billed spends an attempt whoever is at fault, or it could be billed for ever.
+  const free = asked.billing === "not_billed" && trouble.fault !== "request";
+  if (!free) return session.stopWith({ stop: "failed", failure, verdict });
+  const message = failure.message.replace(/\.$/, "");
+  const wait: Verdict =
+    trouble.fault === "route"
+      ? {
+          verdict: "wait",
+          afterMs: trouble.waitMs,
+          because: `${message}; the route is tried again by one call at a time`,
+        }
+      : {
+          verdict: "wait",
+          afterMs: verdict.verdict === "retry" ? verdict.afterMs : durations.troubleFirstMs,
+          because: `${message}; it is tried again, and no attempt is spent yet`,
+        };
+  return session.stopWith({ stop: "failed", failure, verdict: wait });
 }
 
-function waitForRoute(failure: Failure, afterMs: number): Verdict {
-  return {
-    verdict: "wait",
-    afterMs,
-    because: `${failure.message.replace(/\.$/, "")}; the route is tried again by one call at a time`,
-  };
+/** A call whose retries are used up waits for a silent route like any other: those attempts were spent before. */
+function mayHeal(failure: Failure, verdict: Verdict): boolean {
+  if (verdict.verdict === "retry") return true;
+  return (
+    verdict.verdict === "park" &&
+    failure.kind === "transient" &&
+    failure.retryable &&
+    failure.cooldownMs === null
+  );
 }
 
 async function closeForAll(session: Session, route: Route, failure: Failure): Promise<void> {

@@ -64,6 +64,28 @@ test("an outage costs no attempt and no token, and hardly any requests, however 
   expect(fleet.ledger().filter(({ billed }) => billed)).toHaveLength(40);
 });
 
+test("a provider that takes requests and never answers is tried by one call at a time, and only those spend an attempt", async () => {
+  const fleet = await aFleet({
+    faults: [{ fault: { kind: "hang" } }],
+    concurrency: 4,
+    durations: { callIdleMs: 150 },
+  });
+  const ids = await Promise.all(
+    Array.from({ length: 10 }, (_, n) => fleet.submit(order("topic", `tide ${n}`))),
+  );
+  await waitFor(
+    async () => fleet.ledger().length >= 8,
+    () => "nobody asks",
+  );
+  const hung = fleet.ledger();
+  for (let nth = 5; nth < hung.length; nth++)
+    expect((hung[nth]?.at ?? 0) - (hung[nth - 1]?.at ?? 0)).toBeGreaterThanOrEqual(140);
+  fleet.provider.setFaults?.([]);
+  for (const id of ids) await fleet.delivered(id);
+  // What may have been billed is on the books, and counts.
+  expect(await attemptsOf(fleet, ids)).toBe(fleet.ledger().length - 20);
+});
+
 test("after one worker is told to wait, no worker sends to that route earlier than told", async () => {
   const provider = await startSimulatedProvider({
     latency: "none",

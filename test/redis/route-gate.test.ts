@@ -2,9 +2,10 @@
 import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Answer } from "../../src/domain/call.ts";
 import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
-import { NO_CAPS } from "../../src/domain/route.ts";
+import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import { registryOf } from "../../src/report-types/registry.ts";
 import { submitReport } from "../../src/producer/submit-report.ts";
 import {
@@ -21,6 +22,7 @@ import { openStore, type Store } from "../../src/store/redis.ts";
 import { startRound } from "../../src/store/reports.ts";
 import { closeRoute, closeRouteFor, openRoute, reportTrouble } from "../../src/store/routes.ts";
 import { claimSection, type Claim } from "../../src/store/sections.ts";
+import { waitFor } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
 
@@ -69,6 +71,40 @@ function must(holds: boolean, promise: string): void {
   if (!holds) throw new Error(`Broken: ${promise}.`);
 }
 
+function ofCall(callKey: string) {
+  return { report: claim.report, section: claim.section, callKey };
+}
+
+function anAsking(route: string): Asking {
+  return {
+    callKey: `body/call/${randomUUID()}`,
+    call: "call",
+    take: 1,
+    askId: randomUUID(),
+    route,
+    estimateMicros: 1,
+    estimateTokens: TOKENS,
+    promptVersion: "1",
+  };
+}
+
+function anAnswer(route: string): Answer {
+  return {
+    text: "x",
+    finishReason: "stop",
+    refusal: null,
+    model: "m",
+    route,
+    requestId: null,
+    usage: null,
+    tokens: { inputTokens: 60, cachedInputTokens: 0, outputTokens: 40, reasoningTokens: 0 },
+    micros: 1,
+    exact: true,
+    priceTable: "t",
+    elapsedMs: 1,
+  };
+}
+
 type Step = "begin" | "answer" | "refuse" | "trouble" | "wait" | "close" | "open";
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Step>("begin") },
@@ -91,16 +127,7 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
         const [next] = flying;
         switch (action) {
           case "begin": {
-            const asking: Asking = {
-              callKey: `body/call/${randomUUID()}`,
-              call: "call",
-              take: 1,
-              askId: randomUUID(),
-              route,
-              estimateMicros: 1,
-              estimateTokens: TOKENS,
-              promptVersion: "1",
-            };
+            const asking = anAsking(route);
             const begun: Begun = await beginCall(
               store,
               claim,
@@ -125,21 +152,7 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
           case "answer": {
             if (next === undefined) break;
             flying.shift();
-            const tokens = { inputTokens: 60, cachedInputTokens: 0, outputTokens: 40, reasoningTokens: 0 };
-            const answer = {
-              text: "x",
-              finishReason: "stop",
-              refusal: null,
-              model: "m",
-              route,
-              requestId: null,
-              usage: null,
-              tokens,
-              micros: 1,
-              exact: true,
-              priceTable: "t",
-              elapsedMs: 1,
-            };
+            const answer = anAnswer(route);
             await recordAnswer(store, claim, next.asking, answer, "p");
             troubled = false;
             for (const other of flying) other.at = Math.abs(other.at);
@@ -151,7 +164,7 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
             flying.shift();
             await concludeUnanswered(store, claim, next.asking, "not_billed", FAILURE);
             if (action === "refuse") break;
-            const trouble = await reportTrouble(store, route, {
+            const trouble = await reportTrouble(store, route, ofCall(next.asking.callKey), {
               beganAt: Math.abs(next.at),
               freeForMs: 60_000,
               firstMs: 1,
@@ -182,4 +195,60 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
     }),
     { numRuns: 150 },
   );
+});
+
+/** A request that has left, under a route of its own for each test. */
+async function leaves(route: string, asking = anAsking(route)) {
+  const gate = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: 60_000 };
+  const begun = await beginCall(store, claim, asking, gate, []);
+  if (begun.outcome !== "go") throw new Error(`It did not leave: ${begun.outcome}.`);
+  const { at } = begun;
+  // Who left after whom is told by the clock, so the next one leaves at another millisecond.
+  await waitFor(
+    async () => (await nowMs()) > at,
+    () => "the clock stands still",
+  );
+  const answered = () => recordAnswer(store, claim, asking, anAnswer(route), "p");
+  async function fails() {
+    await concludeUnanswered(store, claim, asking, "not_billed", FAILURE);
+    const trouble = { beganAt: at, freeForMs: 60_000, firstMs: 1, longestMs: 1, random: 1 };
+    return (await reportTrouble(store, route, ofCall(asking.callKey), trouble)).fault;
+  }
+  return { asking, answered, fails };
+}
+
+async function nowMs(): Promise<number> {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
+test("a request that fails is its own fault where one that left after it was answered", async () => {
+  const route = `provider/model#${randomUUID()}`;
+  const [failing, later] = [await leaves(route), await leaves(route)];
+  await later.answered();
+  expect(await failing.fails()).toBe("request");
+});
+
+test("when an outage begins, answers to earlier requests still arrive, and blame nobody for what left since", async () => {
+  const route = `provider/model#${randomUUID()}`;
+  const [earlier, slow] = [await leaves(route), await leaves(route)];
+  const caught = await leaves(route);
+  await earlier.answered();
+  expect(await caught.fails()).toBe("unclear");
+  // A long answer that was on its way arrives in the middle of the outage.
+  await slow.answered();
+  const again = await leaves(route, { ...anAsking(route), callKey: caught.asking.callKey });
+  expect(await again.fails()).toBe("route");
+});
+
+test("a call that fails again while others that left since were answered is blamed at its second failure", async () => {
+  const route = `provider/model#${randomUUID()}`;
+  const [other, failing] = [await leaves(route), await leaves(route)];
+  await other.answered();
+  expect(await failing.fails()).toBe("unclear");
+  await (await leaves(route)).answered();
+  const again = await leaves(route, { ...anAsking(route), callKey: failing.asking.callKey });
+  expect(await again.fails()).toBe("request");
+  // Another call of the section has not failed before.
+  expect(await (await leaves(route)).fails()).toBe("route");
 });
