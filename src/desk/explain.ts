@@ -50,7 +50,7 @@ export async function explainReport(store: Store, id: ReportId): Promise<Explana
       ...one,
       actions: one.state.status === "open" ? actionsFor(one, report.status) : [],
     })),
-    decisions: (await readAudit(store, CASES, id)).toReversed(),
+    decisions: (await readAudit(store, CASES, { report: id })).toReversed(),
     spend: {
       totalMicros: totalSpend(report.spend),
       wastedMicros: report.spend.wasted,

@@ -58,10 +58,11 @@ if state == 'open' and ARGV[16] == 'refuse' then
   local why = redis.call('HMGET', ARGV[15], 'opening', 'evidence')
   return {'disabled', why[1], why[2]}
 end
-redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4], 'status', 'pending',
+redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4],
   'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now,
   'priority', ARGV[19], 'turn', math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
+enter_status(KEYS[1], 'pending')
 if ARGV[24] ~= '{}' then redis.call('HSET', KEYS[1], 'tags', ARGV[24]) end
 if ARGV[25] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[25]) end
 if ARGV[26] ~= '' then redis.call('HSET', KEYS[1], 'traceparent', ARGV[26]) end

@@ -11,7 +11,8 @@ import { run, savingScript } from "./script.ts";
 /** Adds a row; never trimmed by us, since it is the proof of who moved whose money. */
 export const AUDIT_LUA = `
 local function audit(stream, action, report, case, by, why, before, after)
-  redis.call('XADD', stream, '*', 'action', action, 'report', report, 'case', case, 'by', by, 'why', why, 'before', before, 'after', after)
+  local id = redis.call('XADD', stream, '*', 'action', action, 'report', report, 'case', case, 'by', by, 'why', why, 'before', before, 'after', after)
+  if report ~= '' then redis.call('RPUSH', string.gsub(stream, ':audit$', ':report:' .. report .. ':audit'), id) end
 end
 `;
 
@@ -29,33 +30,39 @@ export interface AuditRow {
   after: string;
 }
 
-/** The newest first. */
-export async function readAudit(store: Store, limit: number, report?: ReportId): Promise<AuditRow[]> {
-  const rows: AuditRow[] = [];
-  let end = "+";
-  while (rows.length < limit) {
-    const page = await store.redis.xrevrange(store.keys.audit, end, "-", "COUNT", 500);
-    for (const [id, flat] of page) {
-      const fields = fieldsOf(flat);
-      if (report !== undefined && fields["report"] !== report) continue;
-      if (rows.length < limit)
-        rows.push({
-          id,
-          at: Number.parseInt(id, 10),
-          action: fields["action"] ?? "",
-          report: fields["report"] ?? "",
-          case: fields["case"] ?? "",
-          by: fields["by"] ?? "",
-          why: fields["why"] ?? "",
-          before: fields["before"] ?? "",
-          after: fields["after"] ?? "",
-        });
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < 500) break;
-    end = `(${last[0]}`;
+/** The newest first; of one report, or of the whole fleet behind the row `after`. */
+export async function readAudit(
+  store: Store,
+  limit: number,
+  of: { report?: ReportId; after?: string } = {},
+): Promise<AuditRow[]> {
+  const { redis, keys } = store;
+  if (of.report === undefined) {
+    const end = of.after === undefined ? "+" : `(${of.after}`;
+    return (await redis.xrevrange(keys.audit, end, "-", "COUNT", limit)).map(rowOf);
   }
-  return rows;
+  const ids = await redis.lrange(keys.auditOf(of.report), -limit, -1);
+  const pipeline = redis.pipeline();
+  for (const id of ids.toReversed()) pipeline.xrange(keys.audit, id, id);
+  return ((await pipeline.exec()) ?? []).flatMap(([error, rows]) => {
+    if (error) throw error;
+    return (rows as [string, string[]][]).map(rowOf);
+  });
+}
+
+function rowOf([id, flat]: [string, string[]]): AuditRow {
+  const fields = fieldsOf(flat);
+  return {
+    id,
+    at: Number.parseInt(id, 10),
+    action: fields["action"] ?? "",
+    report: fields["report"] ?? "",
+    case: fields["case"] ?? "",
+    by: fields["by"] ?? "",
+    why: fields["why"] ?? "",
+    before: fields["before"] ?? "",
+    after: fields["after"] ?? "",
+  };
 }
 
 const RECORD = savingScript(`${AUDIT_LUA}

@@ -13,13 +13,14 @@
  * The fleet's sums keep the day on which the request left, whenever it is judged: a day is comparable with the
  * provider's invoice for that day, and only its split into outcomes changes after midnight.
  */
-import { FAILURE_KINDS, type SpendOutcome } from "../domain/failure.ts";
+import { FAILURE_KINDS, NO_SPEND, totalSpend, type Spend, type SpendOutcome } from "../domain/failure.ts";
 import type { MicroUsd } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 
 /**
  * Row, in the report's asks: `<ask id>.books` → `<outcome>|<micros>|<kind>|<begun at>|<model>`.
- * Day, a hash: `calls|` and `micros|` + `<type>|<account>|<outcome>|<kind>|<model>`.
+ * Day, a hash: `calls|` and `micros|` + `<type>|<account>|<outcome>|<kind>|<model>`; and the same summed by outcome alone,
+ * so that whoever watches a day need not read every account's lines.
  */
 export const BOOKS_LUA = `
 local function move_line(report_key, begun_at, model, outcome, kind, calls, micros)
@@ -27,6 +28,7 @@ local function move_line(report_key, begun_at, model, outcome, kind, calls, micr
   local r = redis.call('HMGET', report_key, 'type', 'account')
   local day = string.match(report_key, '^(.-}:)') .. 'spend:' .. math.floor(tonumber(begun_at) / 86400000)
   local line = table.concat({r[1], r[2], outcome, kind, model}, '|')
+  redis.call('HINCRBY', (string.gsub(day, 'spend:(%d+)$', 'spend-sums:%1')), outcome, micros)
   if redis.call('HINCRBY', day, 'calls|' .. line, calls) == 0 then
     redis.call('HDEL', day, 'calls|' .. line, 'micros|' .. line)
   else
@@ -141,6 +143,29 @@ export async function readSpendOfDay(store: Store, day: string): Promise<SpendLi
     }
   }
   return [...lines.values()];
+}
+
+/** What was spent on each of the days, by outcome, oldest first: as the lines of the day add up. */
+export async function readSpendSums(
+  store: Store,
+  from: string,
+  to: string,
+): Promise<{ day: string; spend: Spend; totalMicros: MicroUsd }[]> {
+  const days: string[] = [];
+  for (let day = dayNumber(from); day <= dayNumber(to); day++) days.push(dayName(day));
+  const pipeline = store.redis.pipeline();
+  for (const day of days) pipeline.hgetall(store.keys.spendSums(dayNumber(day)));
+  const replies = (await pipeline.exec()) ?? [];
+  return days.map((day, index) => {
+    const [error, row] = replies[index] ?? [null, {}];
+    if (error) throw error;
+    const sums = Object.entries(row as Record<string, string>).map(([outcome, micros]) => [
+      outcome,
+      Number(micros),
+    ]);
+    const spend: Spend = { ...NO_SPEND, ...Object.fromEntries(sums) };
+    return { day, spend, totalMicros: totalSpend(spend) };
+  });
 }
 
 /** Every day from `from` to `to`, both included. */

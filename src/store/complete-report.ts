@@ -46,7 +46,8 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[12])) do
 end
 redis.call('HINCRBY', KEYS[1], 'run', 1)
 redis.call('HINCRBY', KEYS[1], 'decisions', 1)
-redis.call('HSET', KEYS[1], 'status', 'running', 'round', 0, 'updatedAt', now)
+enter_status(KEYS[1], 'running')
+redis.call('HSET', KEYS[1], 'round', 0, 'updatedAt', now)
 redis.call('HDEL', KEYS[1], 'halted', 'failure')
 redis.call('ZADD', KEYS[6], now + wake_after, ARGV[1])
 redis.call('ZADD', KEYS[7], now, ARGV[1])

@@ -20,12 +20,15 @@ local function move_credits(account_key, ledger_key, verb, credits, from, to, re
   local id = redis.call('HINCRBY', account_key, 'entries', 1)
   if from ~= '' then redis.call('HINCRBY', account_key, from, minus(credits)) else redis.call('HINCRBY', account_key, 'deposits', plus(credits)) end
   redis.call('HINCRBY', account_key, to, plus(credits))
+  local root, account = string.match(account_key, '^(.-):account:(.+)$')
+  local totals = root .. ':credits'
+  if from ~= '' then redis.call('HINCRBY', totals, from, minus(credits)) else redis.call('HINCRBY', totals, 'deposits', plus(credits)) end
+  redis.call('HINCRBY', totals, to, plus(credits))
   local row = {'verb', verb, 'credits', plus(credits), 'reference', reference, 'report', report, 'at', at}
   if by and by ~= '' then
     for _, text in ipairs({'by', by, 'why', why or ''}) do row[#row + 1] = text end
   end
   redis.call('XADD', ledger_key, id .. '-0', unpack(row))
-  local root, account = string.match(account_key, '^(.-):account:(.+)$')
   announce(root, account, '', '', '{"event":"ledger.entry","entry":' .. id .. ',"verb":"' .. verb .. '","credits":' .. plus(credits)
     .. ',"reference":' .. cjson.encode(reference) .. ',"report":"' .. report .. '"}')
   -- Told when the balance crosses the line, not again while it stays below.
@@ -180,6 +183,12 @@ export async function readBalanceAt(
 ): Promise<{ balance: Balance; entries: number }> {
   const fields = await store.redis.hgetall(store.keys.account(account));
   return { balance: balanceOf(account, fields), entries: Number(fields["entries"] ?? 0) };
+}
+
+/** The sums over all accounts, moved with every row of every ledger. */
+export async function readCreditTotals(store: Store): Promise<Omit<Balance, "account">> {
+  const { account: _account, ...totals } = balanceOf("", await store.redis.hgetall(store.keys.creditTotals));
+  return totals;
 }
 
 function balanceOf(account: string, fields: Record<string, string>): Balance {

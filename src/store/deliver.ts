@@ -36,7 +36,8 @@ local now = now_ms()
 local delivered = {}
 for i = 11, #ARGV do delivered[ARGV[i]] = true end
 close_books(KEYS[1], delivered)
-redis.call('HSET', KEYS[1], 'status', 'completed', 'delivery', ARGV[5], 'artefactHash', ARGV[4], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
+enter_status(KEYS[1], 'completed')
+redis.call('HSET', KEYS[1], 'delivery', ARGV[5], 'artefactHash', ARGV[4], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
 redis.call('HDEL', KEYS[1], 'failure')
 -- From here on this document is the report; drafts of deliveries that did not happen go.
 redis.call('HSET', KEYS[2], 'hash', ARGV[4])

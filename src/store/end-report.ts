@@ -29,7 +29,8 @@ if redis.call('HGET', KEYS[4], 'status') == 'reserved' then
   end_hold(KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[8], KEYS[9], ARGV[3], ARGV[1], 0, false, now, ARGV[6], ARGV[5])
 end
 close_books(KEYS[1], nil)
-redis.call('HSET', KEYS[1], 'status', to, 'hold', r[5] and 'committed' or 'reversed', 'because', ARGV[5], 'endedBy', ARGV[6], 'updatedAt', now)
+enter_status(KEYS[1], to)
+redis.call('HSET', KEYS[1], 'hold', r[5] and 'committed' or 'reversed', 'because', ARGV[5], 'endedBy', ARGV[6], 'updatedAt', now)
 redis.call('HDEL', KEYS[1], 'failure')
 redis.call('ZREM', KEYS[6], ARGV[1])
 leave_places(KEYS[1], ARGV[1])

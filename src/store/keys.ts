@@ -40,6 +40,8 @@ export function keysOf(fleet: string) {
     grants: (account: string) => `${root}:grants:${account}`,
     hold: (holdId: string) => `${root}:hold:${holdId}`,
     accounts: `${root}:accounts`,
+    /** The sums of all accounts. */
+    creditTotals: `${root}:credits`,
     /** Holds that are not ended; score = when the sweeper looks at them next. */
     openHolds: `${root}:holds`,
     refunds: (account: string) => `${root}:refunds:${account}`,
@@ -47,6 +49,7 @@ export function keysOf(fleet: string) {
     failures: (account: string) => `${root}:failures:${account}`,
     /** The fleet's sums of one UTC day, counted in days since 1970. */
     spendOfDay: (day: number) => `${root}:spend:${day}`,
+    spendSums: (day: number) => `${root}:spend-sums:${day}`,
 
     /** Parked failures. `cases` holds the open ones; score = opened at. */
     case: (caseId: string) => `${root}:case:${caseId}`,
@@ -61,6 +64,8 @@ export function keysOf(fleet: string) {
     reviewDeadlines: `${root}:review-deadlines`,
     /** Who decided what, and why. */
     audit: `${root}:audit`,
+    /** Which rows of it are about one report. */
+    auditOf: (id: ReportId) => `${root}:report:${id}:audit`,
     /** Group actions that are not over. */
     operations: `${root}:operations`,
     operation: (operationId: string) => `${root}:operation:${operationId}`,

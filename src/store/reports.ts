@@ -55,7 +55,8 @@ if breaker_word(breaker, KEYS[4], now, ARGV[4], nil) == 'open' then
   -- The closing of the breaker rings it; the wake-up is there for the day that is missed.
   redis.call('ZADD', KEYS[2], now + 30 * tonumber(ARGV[3]), ARGV[4])
   local told = redis.call('HSETNX', KEYS[1], 'postponed', now) == 0 and status == 'waiting_for_retry'
-  redis.call('HSET', KEYS[1], 'status', 'waiting_for_retry', 'updatedAt', now)
+  enter_status(KEYS[1], 'waiting_for_retry')
+  redis.call('HSET', KEYS[1], 'updatedAt', now)
   if not told then emit(KEYS[3], KEYS[4], ARGV[7]) end
   leave_places(KEYS[1], ARGV[4])
   return 'postponed'
@@ -69,7 +70,8 @@ end
 take_place(KEYS[1], ARGV[4], now)
 redis.call('ZREM', breaker .. ':waiting', ARGV[4])
 redis.call('HDEL', KEYS[1], 'postponed')
-redis.call('HSET', KEYS[1], 'round', ARGV[2], 'status', 'running', 'updatedAt', now)
+enter_status(KEYS[1], 'running')
+redis.call('HSET', KEYS[1], 'round', ARGV[2], 'updatedAt', now)
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[4])
 if status == 'pending' then emit(KEYS[3], KEYS[4], ARGV[6]) end
 emit(KEYS[3], KEYS[4], ARGV[5])
@@ -85,7 +87,8 @@ if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 
 if (decisions or '0') ~= ARGV[5] then return 'moved' end
 local parked, ballot = parked_case(ARGV[7]), cjson.decode(ARGV[8])
 local now = now_ms()
-redis.call('HSET', KEYS[1], 'status', 'needs_review', 'failure', ARGV[3], 'updatedAt', now)
+enter_status(KEYS[1], 'needs_review')
+redis.call('HSET', KEYS[1], 'failure', ARGV[3], 'updatedAt', now)
 redis.call('ZREM', KEYS[2], ARGV[2])
 leave_places(KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
@@ -121,23 +124,47 @@ export async function readReport(store: Store, id: ReportId): Promise<StoredRepo
   return fields["id"] === undefined ? null : parseReport(fields);
 }
 
+/** In the order of the ids; what is gone meanwhile is left out. */
+export async function readReports(store: Store, ids: readonly ReportId[]): Promise<StoredReport[]> {
+  if (ids.length === 0) return [];
+  const pipeline = store.redis.pipeline();
+  for (const id of ids) pipeline.hgetall(store.keys.report(id));
+  return ((await pipeline.exec()) ?? []).flatMap(([error, row]) => {
+    if (error) throw error;
+    const fields = row as Record<string, string>;
+    return fields["id"] === undefined ? [] : [parseReport(fields)];
+  });
+}
+
 export async function readSections(
   store: Store,
   id: ReportId,
   plan: readonly PlannedSection[],
 ): Promise<Section[]> {
-  if (plan.length === 0) return [];
+  const [sections = []] = await readSectionsOf(store, [{ id, plan }]);
+  return sections;
+}
+
+/** The sections of many reports in one round trip. */
+export async function readSectionsOf(
+  store: Store,
+  reports: readonly { id: ReportId; plan: readonly PlannedSection[] }[],
+): Promise<Section[][]> {
   const pipeline = store.redis.pipeline();
-  for (const planned of plan) pipeline.hmget(store.keys.section(id, planned.key), ...SECTION_FIELDS);
-  const replies = (await pipeline.exec()) ?? [];
-  return plan.map((planned, index) => {
-    const [error, values] = replies[index] as [Error | null, (string | null)[]];
-    if (error) throw error;
-    const fields: Record<string, string> = {};
-    for (const [i, name] of SECTION_FIELDS.entries())
-      if (typeof values[i] === "string") fields[name] = values[i];
-    return parseSection(id, planned, fields);
-  });
+  for (const { id, plan } of reports)
+    for (const planned of plan) pipeline.hmget(store.keys.section(id, planned.key), ...SECTION_FIELDS);
+  const replies = pipeline.length === 0 ? [] : ((await pipeline.exec()) ?? []);
+  let next = 0;
+  return reports.map(({ id, plan }) =>
+    plan.map((planned) => {
+      const [error, values] = replies[next++] as [Error | null, (string | null)[]];
+      if (error) throw error;
+      const fields: Record<string, string> = {};
+      for (const [i, name] of SECTION_FIELDS.entries())
+        if (typeof values[i] === "string") fields[name] = values[i];
+      return parseSection(id, planned, fields);
+    }),
+  );
 }
 
 export type SourceRead = { ok: true; canonical: string } | { ok: false; because: string };

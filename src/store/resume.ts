@@ -38,7 +38,8 @@ local function go_on(report_key, id, next_run, names, wakeups, outbox, wake_afte
   redis.call('HINCRBY', report_key, 'decisions', 1)
   if next_run then
     redis.call('HINCRBY', report_key, 'run', 1)
-    redis.call('HSET', report_key, 'status', 'running', 'round', 0)
+    enter_status(report_key, 'running')
+    redis.call('HSET', report_key, 'round', 0)
     redis.call('HDEL', report_key, 'failure')
     redis.call('ZREM', names.deadlines, id)
     stand_in_line(report_key, id, now)

@@ -85,6 +85,7 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
     keys.asks(report.id),
     keys.events(report.id),
     keys.casesOf(report.id),
+    keys.auditOf(report.id),
   );
   for (const { key } of plan ?? []) pipeline.unlink(keys.section(report.id, key));
   for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1")) pipeline.unlink(keys.case(id));
@@ -92,6 +93,7 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
   pipeline.zrem(keys.indexAll, report.id);
   pipeline.zrem(keys.indexAccount(report.account), report.id);
   pipeline.zrem(keys.indexType(report.type), report.id);
+  pipeline.zrem(keys.indexStatus(report.status), report.id);
   pipeline.unlink(keys.report(report.id));
   pipeline.hset(keys.tombstone(report.id), {
     account: report.account,

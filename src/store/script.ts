@@ -29,6 +29,14 @@ end
 local function minus(amount)
   return plus(-amount)
 end
+-- A report is listed under its status, by when it was ordered: a few are found among many without reading them all.
+local function enter_status(report_key, to)
+  local root, id = string.match(report_key, '^(.-):report:(rp%-%w+)$')
+  local r = redis.call('HMGET', report_key, 'status', 'createdAt')
+  if r[1] and r[1] ~= to then redis.call('ZREM', root .. ':index:status:' .. r[1], id) end
+  redis.call('ZADD', root .. ':index:status:' .. to, r[2] or '0', id)
+  redis.call('HSET', report_key, 'status', to)
+end
 -- What somebody outside wants to hear goes to the webhook outbox in the script that makes it true; without one who
 -- listens, nothing does. Only the dispatcher takes it out again (src/webhooks/dispatch-webhooks.ts).
 local function announce(root, account, callback, delivery, fact)

@@ -39,7 +39,8 @@ local function move_section(section_key, report_key, from, to, events, fleet_eve
   local because = 'its sections are being written'
   if tonumber(r[2]) <= 0 and tonumber(r[3]) > 0 then follows = 'waiting_for_retry'; because = 'its open sections wait to be tried again' end
   if follows == r[1] then return end
-  redis.call('HSET', report_key, 'status', follows, 'updatedAt', now_ms())
+  enter_status(report_key, follows)
+  redis.call('HSET', report_key, 'updatedAt', now_ms())
   emit(events, fleet_events, '{"event":"report.status","report":"' .. r[4] .. '","type":"' .. r[5] .. '","status":"' .. follows .. '","because":"' .. because .. '"}')
 end
 `;

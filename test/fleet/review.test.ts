@@ -127,7 +127,7 @@ test("resume asks the failed call once more, and everything else is read from it
   expect(asked.at(-1)?.promptHash).toBe(asked[0]?.promptHash);
   expect(await fleet.balance("acme")).toMatchObject({ held: 0, committed: 5 });
   expect((await fleet.spend(id)).total).toBe(billedMicros(fleet.ledger()));
-  expect(await readAudit(fleet.store, 10, id)).toMatchObject([
+  expect(await readAudit(fleet.store, 10, { report: id })).toMatchObject([
     { action: "resume", by: "ada", why: "looked at it", before: "needs_review", after: "running" },
   ]);
 });

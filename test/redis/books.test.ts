@@ -414,7 +414,8 @@ test("the fleet's days tell type, account, model and loss apart, and keep the da
   // As if both had left three days ago, and are judged today.
   const { keys, redis } = store;
   const past = dayName(dayNumber(today) - 3);
-  await redis.rename(keys.spendOfDay(dayNumber(today)), keys.spendOfDay(dayNumber(past)));
+  for (const key of [keys.spendOfDay, keys.spendSums])
+    await redis.rename(key(dayNumber(today)), key(dayNumber(past)));
   for (const [field, row] of Object.entries(await redis.hgetall(keys.asks(scene.report)))) {
     if (!field.endsWith(".books")) continue;
     const parts = row.split("|");

@@ -4,9 +4,15 @@
  */
 import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { SPEND_OUTCOMES, type Spend } from "../../src/domain/failure.ts";
-import { isFinished } from "../../src/domain/report.ts";
-import { dayName, readSpendOfDay } from "../../src/store/books.ts";
-import { readHold, readLedger } from "../../src/store/credits.ts";
+import { isFinished, REPORT_STATUSES } from "../../src/domain/report.ts";
+import { dayName, readSpendOfDay, readSpendSums } from "../../src/store/books.ts";
+import {
+  listAccounts,
+  readBalance,
+  readCreditTotals,
+  readHold,
+  readLedger,
+} from "../../src/store/credits.ts";
 import { readReceipt } from "../../src/store/receipt.ts";
 import { reconcile } from "../../src/store/reconcile.ts";
 import type { Store } from "../../src/store/redis.ts";
@@ -48,6 +54,7 @@ export async function checkBooks(store: Store, provider?: readonly LedgerRow[]):
     }
   }
   problems.push(...(await fleetSums(store, sums)));
+  problems.push(...(await accountSums(store)), ...(await statusLists(store, reports)));
   if (provider !== undefined) {
     const billed = billedMicros(provider);
     if (exactMicros > billed)
@@ -87,6 +94,32 @@ async function holdAndReport(store: Store, { report }: StoredReport): Promise<st
   return problems;
 }
 
+/** What the fleet says of all its accounts at once. */
+async function accountSums(store: Store): Promise<string[]> {
+  const totals = await readCreditTotals(store);
+  const balances = await Promise.all(
+    (await listAccounts(store)).map((account) => readBalance(store, account)),
+  );
+  return (["available", "held", "committed", "deposits"] as const).flatMap((part) => {
+    const sum = balances.reduce((before, balance) => before + balance[part], 0);
+    return sum === totals[part]
+      ? []
+      : [`All accounts together have ${sum} ${part}; the fleet says ${totals[part]}.`];
+  });
+}
+
+/** Each report is listed under the status it has, and under no other. */
+async function statusLists(store: Store, reports: readonly StoredReport[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const status of REPORT_STATUSES) {
+    const listed = await store.redis.zrange(store.keys.indexStatus(status), "0", "-1");
+    const are = reports.flatMap(({ report }) => (report.status === status ? [report.id as string] : []));
+    if (listed.toSorted().join() !== are.toSorted().join())
+      problems.push(`${are.length} reports are ${status}, and ${listed.length} are listed as such.`);
+  }
+  return problems;
+}
+
 async function fleetSums(store: Store, expected: Record<string, number>): Promise<string[]> {
   const found: Partial<Spend> = {};
   const prefix = store.keys.spendOfDay(0).slice(0, -1);
@@ -97,7 +130,15 @@ async function fleetSums(store: Store, expected: Record<string, number>): Promis
     for (const key of new Set(keys as string[])) {
       const day = key.slice(prefix.length);
       if (!/^\d+$/.test(day)) continue;
-      for (const line of await readSpendOfDay(store, dayName(Number(day)))) {
+      const name = dayName(Number(day));
+      const lines = await readSpendOfDay(store, name);
+      const [sums] = await readSpendSums(store, name, name);
+      for (const outcome of SPEND_OUTCOMES) {
+        const ofLines = lines.reduce((sum, line) => sum + (line.outcome === outcome ? line.micros : 0), 0);
+        if (sums?.spend[outcome] !== ofLines)
+          return [`Day ${name} says ${sums?.spend[outcome]} ${outcome}; its lines add up to ${ofLines}.`];
+      }
+      for (const line of lines) {
         found[line.outcome] = (found[line.outcome] ?? 0) + line.micros;
         if (line.micros < 0 || line.calls < 1)
           return [`A line of day ${line.day} is ${JSON.stringify(line)}.`];
