@@ -52,7 +52,7 @@ import {
   shownPath,
   type Receipt,
 } from "./demo/words.ts";
-import { serveDemoApi } from "./demo/serve-demo-api.ts";
+import { demoMetrics, serveDemoApi } from "./demo/serve-demo-api.ts";
 import { writeDocuments } from "./demo/write-documents.ts";
 import { openRedis } from "./redis/open-redis.ts";
 
@@ -179,6 +179,7 @@ async function withProvider(
       models,
       durations: config.durations,
       accountLimits: config.accountLimits,
+      observeWait: (queue, waitedMs) => demoMetrics.observeWait(queue, waitedMs),
     });
     try {
       return await runSamples(fleet, { config, options, redisUrl, fleetName, models, samples: plan.samples });

@@ -2,6 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { listSettings } from "../src/config.ts";
 import { configurationPage } from "./docs/configuration-page.ts";
+import { metricsPage } from "./docs/metrics-page.ts";
 import { root } from "./tools.ts";
 
+writeFileSync(`${root}docs/metrics.md`, metricsPage());
 writeFileSync(`${root}docs/configuration.md`, configurationPage(listSettings()));

@@ -111,8 +111,6 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Whether traces hold prompts and answers. */
   readonly traceContent: boolean;
-  /** Where the HTTP API listens, and how many requests a key may make in a minute. */
-  readonly api: { readonly host: string; readonly port: number; readonly requestsPerMinute: number };
   /** The operator's pages: who may sign in, under which address they are reached, and what the fleet is called there. */
   readonly console: {
     /** One person a line, from the variable and from a file; see docs/desk.md. */
@@ -121,6 +119,16 @@ export interface Config {
     readonly url: string | null;
     readonly environment: string | null;
   };
+  /** Where a process listens, and how many requests an API key may make in a minute. */
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** False where nobody said which port: then a process without the API takes any free one. */
+    readonly portIsSet: boolean;
+    readonly requestsPerMinute: number;
+  };
+  /** Asked of whoever reads metrics from beyond this machine. */
+  readonly metricsToken: string | null;
   /** Sections written at the same time by one process. */
   readonly concurrency: number;
   readonly timeScale: number;
@@ -373,17 +381,25 @@ const environment = z.object({
   ),
   HOST: setting(
     "HTTP",
-    ["api"],
-    "Where the HTTP API listens. Beyond loopback it starts only with an admin key.",
+    ["api", "orchestrator", "worker"],
+    "Where the process listens: the HTTP API, `/livez`, `/readyz` and `/metrics`. Beyond loopback the API starts only with an admin key.",
     z.string().default("127.0.0.1"),
   ),
   PORT: setting(
     "HTTP",
-    ["api"],
-    "Its port; `0` takes a free one.",
-    numeric(
-      z.int("expected a whole number").min(0, "expected 0 to 65535").max(65_535, "expected 0 to 65535"),
-    ).default(3_000),
+    ["api", "orchestrator", "worker"],
+    "Its port; `0` takes a free one. Unset: 3000 with the role `api`, else a free one, told in the log.",
+    numeric(z.int("expected a whole number").min(0, "expected 0 to 65535").max(65_535, "expected 0 to 65535"))
+      .nullable()
+      .default(null),
+    { shownDefault: "`3000`" },
+  ),
+  METRICS_TOKEN: setting(
+    "HTTP",
+    ["api", "orchestrator", "worker"],
+    "Whoever reads `/metrics` from beyond this machine sends it as `Authorization: Bearer …`. On loopback it is not asked for.",
+    z.string().min(16, "expected at least 16 characters").nullable().default(null),
+    { secret: "whole" },
   ),
   API_REQUESTS_PER_MINUTE: setting(
     "HTTP",
@@ -475,7 +491,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     traceContent: isOn(settings.TRACE_CONTENT),
     api: {
       host: settings.HOST,
-      port: settings.PORT,
+      port: settings.PORT ?? 3_000,
+      portIsSet: settings.PORT !== null,
       requestsPerMinute: settings.API_REQUESTS_PER_MINUTE,
     },
     console: {
@@ -484,6 +501,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       url: settings.CONSOLE_URL?.replace(/\/+$/, "") ?? null,
       environment: settings.CONSOLE_ENVIRONMENT,
     },
+    metricsToken: settings.METRICS_TOKEN,
     concurrency: settings.CONCURRENCY,
     timeScale: settings.TIME_SCALE,
     durations: scaled(settings.TIME_SCALE),

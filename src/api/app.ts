@@ -6,12 +6,14 @@ import { createHash, randomUUID } from "node:crypto";
 import express, { type Express, type NextFunction, type Request, type Response, type Router } from "express";
 import helmet from "helmet";
 import { holdsScope } from "../domain/api-key.ts";
+import type { MeasuredRequest } from "../observability/process-metrics.ts";
 import { fieldProblems } from "../report-types/field-problems.ts";
 import { authenticate, callerOf } from "./authenticate.ts";
 import { serveHealth, type Health } from "./health.ts";
 import { jsonBody, SMALL_BODY_BYTES } from "./json-body.ts";
 import { answerOnce, requireIdempotencyKey, type JsonAnswer } from "./keep-answer.ts";
 import { openApiDocument } from "./openapi.ts";
+import { serveMetrics, type MetricsDoor } from "./serve-metrics.ts";
 import { Problem, problemBody, problemOf, PROBLEMS } from "./problems.ts";
 import type { Answer, ApiDesk, Asked, EventLine, Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
@@ -28,6 +30,9 @@ export interface Pages {
 export interface ApiSettings {
   desk: ApiDesk;
   health: Health;
+  metrics: MetricsDoor;
+  /** Hears of every request that is over. */
+  onRequest: (request: MeasuredRequest) => void;
   requestsPerMinute: number;
   /** Null where they are not served. */
   pages: Pages | null;
@@ -67,7 +72,9 @@ export function createApi(settings: ApiSettings): Express {
     next();
   });
 
+  app.use(measure(settings.onRequest));
   serveHealth(app, desk.store, settings.health);
+  serveMetrics(app, settings.metrics);
   const document = openApiDocument(ROUTES);
   app.get("/openapi.json", (_request, response) => void response.json(document));
   app.get("/problems/:code", (request, response) => {
@@ -91,9 +98,15 @@ export function createApi(settings: ApiSettings): Express {
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ":$1");
     const bodies = route.body === undefined ? [] : jsonBody(route.body.maxBytes ?? SMALL_BODY_BYTES);
-    app[route.method](path, allow(route), ...bodies, async (request: Request, response: Response) => {
-      await answer(route, request, response, settings);
-    });
+    app[route.method](
+      path,
+      named(route),
+      allow(route),
+      ...bodies,
+      async (request: Request, response: Response) => {
+        await answer(route, request, response, settings);
+      },
+    );
   }
   refuseOtherMethods(app);
   app.use(() => {
@@ -104,6 +117,32 @@ export function createApi(settings: ApiSettings): Express {
     refuse(error, response, settings);
   });
   return app;
+}
+
+/** Routes are told apart by the path they were declared with: what was asked for has ids in it, and no end. */
+function named({ path }: Route) {
+  return (_request: Request, response: Response, next: NextFunction) => {
+    response.locals["route"] = path;
+    next();
+  };
+}
+
+/** Event streams last as long as somebody reads, which says nothing of ours. */
+function measure(onRequest: ApiSettings["onRequest"]) {
+  return (request: Request, response: Response, next: NextFunction) => {
+    const startedAt = performance.now();
+    response.once("close", () => {
+      if (response.get("Content-Type")?.startsWith("text/event-stream") === true) return;
+      const route = response.locals["route"] as string | undefined;
+      onRequest({
+        route: route ?? "other",
+        method: request.method,
+        status: response.statusCode,
+        seconds: (performance.now() - startedAt) / 1_000,
+      });
+    });
+    next();
+  };
 }
 
 /** Said before the body is read: whoever may not do it need not send it. */

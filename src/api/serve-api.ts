@@ -1,7 +1,6 @@
-/** Listens and stops listening. */
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+/** The API on its port, and its orderly end. */
 import { createApi, type ApiSettings } from "./app.ts";
+import { listen, type Address } from "./listen.ts";
 
 export interface ServedApi {
   url: string;
@@ -9,13 +8,9 @@ export interface ServedApi {
   close(): Promise<void>;
 }
 
-const HEADERS_WITHIN_MS = 10_000;
-const REQUEST_WITHIN_MS = 60_000;
-const CLOSE_WITHIN_MS = 5_000;
-
 export async function serveApi(
   settings: Omit<ApiSettings, "isDraining" | "streams">,
-  where: { host: string; port: number },
+  where: Address,
 ): Promise<ServedApi> {
   let draining = false;
   const streams: ApiSettings["streams"] = new Set();
@@ -26,35 +21,15 @@ export async function serveApi(
     isDraining: () => draining,
     health: { unreadyBecause: () => (draining ? "It is shutting down." : health.unreadyBecause()) },
   });
-  const server = createServer(
-    { headersTimeout: HEADERS_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS, maxHeaderSize: 16 * 1_024 },
-    app,
-  );
-  server.maxHeadersCount = 100;
-  await listen(server, where);
-  const { port } = server.address() as AddressInfo;
-  const host = where.host.includes(":") ? `[${where.host}]` : where.host;
+  const listening = await listen(app, where);
   return {
-    url: `http://${host}:${port}`,
+    url: listening.url,
     async close() {
       draining = true;
-      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
-      for (const stream of streams) stream.end();
-      settings.pages?.close();
-      server.closeIdleConnections();
-      const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
-      await closed;
-      clearTimeout(late);
+      await listening.close(() => {
+        for (const stream of streams) stream.end();
+        settings.pages?.close();
+      });
     },
   };
-}
-
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import type { Models } from "../llm/models.ts";
 import { jobTelemetry } from "../observability/tracing.ts";
+import type { MeasuredRequest } from "../observability/process-metrics.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { hasAdminKey } from "../store/api-keys.ts";
 import { Queues } from "../store/queues.ts";
@@ -11,6 +12,7 @@ import type { Health } from "./health.ts";
 import type { Pages } from "./app.ts";
 import type { ApiDesk } from "./route.ts";
 import { serveApi, type ServedApi } from "./serve-api.ts";
+import type { MetricsDoor } from "./serve-metrics.ts";
 
 export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations"> {
   redisUrl: string;
@@ -19,8 +21,10 @@ export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations">
   spoolDir: string | null;
   durations: Config["durations"];
   allowPrivateWebhooks?: boolean;
-  listen: Config["api"];
+  listen: Omit<Config["api"], "portIsSet">;
   health: Health;
+  metrics: Omit<MetricsDoor, "host">;
+  onRequest: (request: MeasuredRequest) => void;
   onError: OnError;
   /** Makes the operator's pages; without it there are none. */
   openPages?: ((desk: ApiDesk, onError: OnError) => Pages) | null;
@@ -29,7 +33,7 @@ export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations">
 type OnError = (error: unknown, requestId: string) => void;
 
 export async function startApi(role: ApiRole): Promise<ServedApi> {
-  const { listen, health, onError, fleet, openPages, ...rest } = role;
+  const { listen, health, metrics, onRequest, onError, fleet, openPages, ...rest } = role;
   const redis = connectForRequests(role.redisUrl);
   const store = openStore(redis, fleet);
   const queues = new Queues(store, await jobTelemetry());
@@ -42,7 +46,15 @@ export async function startApi(role: ApiRole): Promise<ServedApi> {
     const desk = { ...rest, store, queues };
     const pages = openPages?.(desk, onError) ?? null;
     const served = await serveApi(
-      { desk, health, requestsPerMinute: listen.requestsPerMinute, pages, onError },
+      {
+        desk,
+        health,
+        metrics: { ...metrics, host: listen.host },
+        onRequest,
+        requestsPerMinute: listen.requestsPerMinute,
+        pages,
+        onError,
+      },
       listen,
     );
     return {

@@ -2,7 +2,6 @@
  * The command line. Each command's file declares its options and imports what it does the work with only when it runs,
  * so that `--help` and the pipes stay quick.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { Terminal } from "./command.ts";
 import { exportCommand, replayCommand } from "./commands/bundle.ts";
@@ -32,6 +31,7 @@ import { webhooksCommand } from "./commands/webhooks.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
+import { packageVersion } from "./package-version.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 
 /** In the order of the help: what starts a fleet, what orders and reads, what explains. */
@@ -76,7 +76,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
   const program = new Command("report-fleet")
     .description("Writes long, paid LLM reports, and never burns money in a broken loop.")
-    .version(version(), "-V, --version", "print the version")
+    .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showSuggestionAfterError()
     .exitOverride()
@@ -112,19 +112,4 @@ function inheriting(command: Command, parent: Command): Command {
 function sentence(message: string): string {
   const text = message.replace(/^error: /, "").trim();
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? "" : "."}`;
-}
-
-function version(): string {
-  // Two folders up in a clone, three from dist/.
-  for (const up of ["../../package.json", "../../../package.json"]) {
-    try {
-      const manifest = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as {
-        version?: unknown;
-      };
-      if (typeof manifest.version === "string") return manifest.version;
-    } catch {
-      // Not there.
-    }
-  }
-  return "unknown";
 }

@@ -60,7 +60,11 @@ export type FleetEvent =
       route: string;
       model: string;
       inputTokens: number;
+      /** Part of `inputTokens`. */
+      cachedInputTokens: number;
       outputTokens: number;
+      /** Part of `outputTokens`. */
+      reasoningTokens: number;
       micros: MicroUsd;
       exact: boolean;
       elapsedMs: number;
@@ -72,10 +76,17 @@ export type FleetEvent =
       outcome: "not_billed" | "unknown";
       micros: MicroUsd;
       failure: FailureSummary;
+      /** Absent where a worker died: who was asked, and for how long, is known to nobody. */
+      route?: string;
+      elapsedMs?: number;
     } & OfCall)
   | ({ event: "call.accepted"; take: number; salvaged: boolean } & OfCall)
   | ({ event: "call.rejected"; take: number; failure: FailureSummary } & OfCall)
-  | ({ event: "call.reused"; take: number } & OfCall)
+  /**
+   * An answer that was paid before: by this report, in an earlier attempt, or by another one whose answers may be reused.
+   * `micros` is what it cost then.
+   */
+  | ({ event: "call.reused"; take: number; from: "checkpoint" | "cache"; micros: MicroUsd } & OfCall)
   | ({ event: "step.completed"; step: string; elapsedMs: number } & OfSection)
   | ({ event: "credits"; verb: LedgerVerb; credits: number } & OfReport)
   | { event: "route.closed"; route: string; because: string }

@@ -59,6 +59,8 @@ export async function adoptCached(
     section: claim.section,
     call: call.name,
     take: 1,
+    from: "cache",
+    micros: answer.micros,
   };
   return run(
     redis,

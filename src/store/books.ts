@@ -39,6 +39,31 @@ local function open_books(report_key, ask_id, micros, model, now)
   redis.call('HSET', report_key .. ':asks', ask_id .. '.books', 'in_flight|' .. plus(micros) .. '||' .. now .. '|' .. model)
   redis.call('HINCRBY', report_key, 'spend.in_flight', plus(micros))
 end
+-- The fleet's counters follow the row as the day's sums do. In flight nothing is spent yet.
+local FINAL = {useful = true, repaired = true, wasted = true, unknown = true}
+local function count_spend(report_key, ask_id, model, from, before, was, to, after, kind)
+  local root, type = string.match(report_key, '^(.-}):'), redis.call('HGET', report_key, 'type')
+  local line = type .. '|' .. label(model)
+  local function spent(outcome, micros) return (FINAL[outcome] or outcome == 'pending') and micros or 0 end
+  count_revised(root, 'fleet_spend_usd_total|' .. line, spent(to, after) - spent(from, before))
+  local input, output
+  -- What is unknown has brought no answer, so there is nothing to count its tokens by.
+  if to ~= 'unknown' then
+    local facts = redis.call('HGET', report_key .. ':asks', ask_id .. '.answered') or ''
+    input, output = tonumber(string.match(facts, '"inputTokens":(%d+)') or '0'), tonumber(string.match(facts, '"outputTokens":(%d+)') or '0')
+  end
+  local function settle_line(outcome, micros, lost_to, sign)
+    if not FINAL[outcome] then return end
+    count_revised(root, 'fleet_settled_spend_usd_total|' .. line .. '|' .. outcome, sign * micros)
+    if outcome == 'wasted' then count_revised(root, 'fleet_wasted_spend_usd_total|' .. type .. '|' .. lost_to, sign * micros) end
+    if outcome ~= 'unknown' and input then
+      count_revised(root, 'fleet_settled_tokens_total|' .. line .. '|' .. outcome .. '|input', sign * input)
+      count_revised(root, 'fleet_settled_tokens_total|' .. line .. '|' .. outcome .. '|output', sign * output)
+    end
+  end
+  settle_line(from, before, was, -1)
+  settle_line(to, after, kind, 1)
+end
 -- 'micros' nil leaves the amount as it stands. Booking what is booked already changes nothing.
 local function book(report_key, ask_id, outcome, micros, kind)
   local row = redis.call('HGET', report_key .. ':asks', ask_id .. '.books')
@@ -51,6 +76,7 @@ local function book(report_key, ask_id, outcome, micros, kind)
   if from ~= 'not_billed' then redis.call('HINCRBY', report_key, 'spend.' .. from, minus(before)) end
   if outcome ~= 'not_billed' then redis.call('HINCRBY', report_key, 'spend.' .. outcome, after) end
   redis.call('HSET', report_key .. ':asks', ask_id .. '.books', table.concat({outcome, after, kind, begun_at, model}, '|'))
+  count_spend(report_key, ask_id, model, from, tonumber(before), was, outcome, tonumber(after), kind)
 end
 -- The report ends. 'delivered' holds the keys of the sections that were delivered, or is nil where nothing was. A request
 -- still in flight is unknown from here on; should its answer arrive, that changes the books and nothing else.

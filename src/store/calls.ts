@@ -8,6 +8,7 @@
  *             <call key>!         the take that the last resume begins with
  *             <step key>          a step's result, packed, set once
  *             <call key>#<take>!  the ask that brought it
+ *             <call key>#<take>$  the fence under which it came, or was last taken up again
  *     asks    <ask id>            "<state>|<estimate micros>|<billed micros>|<call key>#<take>"
  *             <ask id>.asked, .answered    facts for the receipt; `.books` says where its spend stands (`books.ts`)
  *
@@ -53,7 +54,17 @@ if current then
   n, state = tonumber(a), b
   local answer = redis.call('HGET', KEYS[3], call_key .. '#' .. a)
   -- A checkpoint is served to anybody who asks the same, even while the report is stopped: it costs nothing.
-  if answer and take <= n then return {'checkpoint', a, state, answer, tostring(first)} end
+  if answer and take <= n then
+    -- Told once for each attempt that finds it: under the fence that brought it, nothing was saved yet.
+    local seen = call_key .. '#' .. a .. '$'
+    if state ~= 'rejected' and redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HGET', KEYS[3], seen) ~= ARGV[1] then
+      redis.call('HSET', KEYS[3], seen, ARGV[1])
+      local section, call = string.match(call_key, '^([^/]*)/([^/]*)/')
+      emit(events, fleet_events, '{"event":"call.reused","report":"' .. string.match(KEYS[1], '([^:]+)$') .. '","section":"' .. section .. '","call":"' .. call
+        .. '","take":' .. a .. ',"from":"checkpoint","micros":' .. string.match(current, '(%d+)$') .. '}')
+    end
+    return {'checkpoint', a, state, answer, tostring(first)}
+  end
 end
 
 local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
@@ -97,7 +108,10 @@ if open_estimate then
   emit(events, fleet_events, ARGV[7])
 end
 if take > n then redis.call('HSET', KEYS[3], call_key, take .. ':open:0') end
-if take > n and take > first then redis.call('HINCRBY', KEYS[2], 'repair', 1) end
+if take > n and take > first then
+  redis.call('HINCRBY', KEYS[2], 'repair', 1)
+  count_attempt(KEYS[1], 'repair')
+end
 redis.call('HSET', KEYS[3], take_key .. '@', ask_id, take_key .. '@fence', ARGV[1])
 redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[16])
 open_books(KEYS[1], ask_id, estimate, string.match(ARGV[8], '^[^/]*/(.*)#') or ARGV[8], now)
@@ -132,7 +146,8 @@ local n, take_state = string.match(redis.call('HGET', KEYS[2], ARGV[2]) or '', '
 local wanted = n == ARGV[3] and take_state == 'open' and redis.call('HEXISTS', KEYS[2], take_key) == 0
 local over = report_status == 'completed' or report_status == 'failed' or report_status == 'cancelled'
 if wanted then
-  redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros)
+  redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros,
+    take_key .. '$', redis.call('HGET', KEYS[2], take_key .. '@fence') or '')
   redis.call('HDEL', KEYS[2], take_key .. '@', take_key .. '@fence')
   redis.call('HSET', KEYS[3], ARGV[1], 'answered|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
   -- After the end the answer changes the books only: nothing will ever be delivered from it.
@@ -349,7 +364,9 @@ export async function recordAnswer(
     route: answer.route,
     model: answer.model,
     inputTokens: answer.tokens?.inputTokens ?? 0,
+    cachedInputTokens: answer.tokens?.cachedInputTokens ?? 0,
     outputTokens: answer.tokens?.outputTokens ?? 0,
+    reasoningTokens: answer.tokens?.reasoningTokens ?? 0,
     micros: answer.micros,
     exact: answer.exact,
     elapsedMs: answer.elapsedMs,
@@ -400,6 +417,7 @@ export async function concludeUnanswered(
   asking: Asking,
   billing: "not_billed" | "unknown",
   failure: FailureSummary,
+  elapsedMs: number,
 ): Promise<void> {
   const { redis, keys } = store;
   const event: FleetEvent = {
@@ -411,6 +429,8 @@ export async function concludeUnanswered(
     outcome: billing,
     micros: billing === "unknown" ? asking.estimateMicros : 0,
     failure,
+    route: asking.route,
+    elapsedMs,
   };
   await run(
     redis,

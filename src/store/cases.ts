@@ -52,6 +52,9 @@ local function open_case(c, prompt, report_key, section_key, calls_key, events, 
   redis.call('HSETNX', c.names.group .. c.group, 'firstSeen', now)
   redis.call('HSET', c.names.group .. c.group, 'type', c.type, 'section', c.section, 'failure', c.failure, 'lastSeen', now)
   redis.call('HINCRBY', c.names.group .. c.group, 'seen', 1)
+  local root, what = string.match(report_key, '^(.-}):'), '|' .. c.type .. '|' .. string.match(c.failure, '"kind":"(%a+)"')
+  count(root, 'fleet_review_opened_total' .. what)
+  count(root, 'fleet_review_open' .. what)
   emit(events, fleet_events, cjson.encode({event = 'review.opened', report = c.report, type = c.type, section = c.section, case = id, group = c.group}))
 end
 `;
@@ -60,8 +63,12 @@ end
 export const CLOSE_CASES_LUA = `
 local function close_case(names, id, action, by, why, operation, now)
   local case_key = names.case .. id
-  local c = redis.call('HMGET', case_key, 'status', 'group')
+  local c = redis.call('HMGET', case_key, 'status', 'group', 'type', 'failure', 'openedAt')
   if c[1] ~= 'open' then return end
+  local root = string.match(case_key, '^(.-}):')
+  count(root, 'fleet_review_open|' .. c[3] .. '|' .. string.match(c[4], '"kind":"(%a+)"'), -1)
+  count(root, 'fleet_review_resolved_total|' .. action)
+  observe(root, 'fleet_review_wait_seconds', '', now - tonumber(c[5]))
   redis.call('HINCRBY', case_key, 'version', 1)
   redis.call('HSET', case_key, 'status', 'resolved', 'action', action, 'by', by, 'why', why, 'operation', operation, 'resolvedAt', now)
   redis.call('ZREM', names.cases, id)

@@ -33,7 +33,7 @@ for i = 13, #KEYS do
   if redis.call('HGET', KEYS[i], 'status') ~= 'completed' then
     redis.call('HSET', KEYS[i], 'status', 'pending', 'claim', '')
     redis.call('HINCRBY', KEYS[i], 'fence', 1)
-    redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'pin')
+    redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'startedAt', 'pin')
     emit(KEYS[10], KEYS[11], ARGV[10 + i - 13])
   end
 end

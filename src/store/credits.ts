@@ -29,6 +29,7 @@ local function move_credits(account_key, ledger_key, verb, credits, from, to, re
     for _, text in ipairs({'by', by, 'why', why or ''}) do row[#row + 1] = text end
   end
   redis.call('XADD', ledger_key, id .. '-0', unpack(row))
+  count(root, 'fleet_credits_total|' .. verb, credits)
   announce(root, account, '', '', '{"event":"ledger.entry","entry":' .. id .. ',"verb":"' .. verb .. '","credits":' .. plus(credits)
     .. ',"reference":' .. cjson.encode(reference) .. ',"report":"' .. report .. '"}')
   -- Told when the balance crosses the line, not again while it stays below.
@@ -49,12 +50,14 @@ local function reserve_hold(report_key, account_key, ledger_key, hold_key, open_
   move_credits(account_key, ledger_key, 'reserve', credits, 'available', 'held', hold_id, report, now)
   redis.call('HSET', hold_key, 'report', report, 'account', account, 'credits', plus(credits), 'status', 'reserved', 'at', now)
   redis.call('ZADD', open_holds, now + look_after_ms, hold_id)
+  redis.call('ZADD', open_holds .. ':since', now, hold_id)
 end
 -- 'commit' of the hold's credits are charged, the others go back. The events stream '' is that of a report that is gone.
 local function end_hold(account_key, ledger_key, hold_key, open_holds, events, fleet_events, hold_id, report, commit, delivered, now, by, why)
   local credits = tonumber(redis.call('HGET', hold_key, 'credits'))
   redis.call('HSET', hold_key, 'status', delivered and 'committed' or 'reversed', 'committed', plus(commit), 'at', now)
   redis.call('ZREM', open_holds, hold_id)
+  redis.call('ZREM', open_holds .. ':since', hold_id)
   if delivered then
     move_credits(account_key, ledger_key, 'commit', commit, 'held', 'committed', hold_id, report, now, by, why)
     credits_event(events, fleet_events, report, 'commit', commit)

@@ -44,6 +44,8 @@ export function keysOf(fleet: string) {
     creditTotals: `${root}:credits`,
     /** Holds that are not ended; score = when the sweeper looks at them next. */
     openHolds: `${root}:holds`,
+    /** The same holds; score = when they were made. */
+    openHoldsSince: `${root}:holds:since`,
     refunds: (account: string) => `${root}:refunds:${account}`,
     /** Reports of an account that failed after money was spent on them; score = when. */
     failures: (account: string) => `${root}:failures:${account}`,
@@ -96,6 +98,9 @@ export function keysOf(fleet: string) {
     /** Every report type that was announced, and the breaker of each; further keys of a breaker are derived from its own. */
     breakers: `${root}:breakers`,
     breaker: (type: string) => `${root}:breaker:${type}`,
+
+    /** What the fleet has counted since it began; see `count.ts`. */
+    counts: `${root}:counts`,
 
     /** How long the last runs of a section took, newest first. */
     durations: (type: string, section: string) => `${root}:durations:${type}:${section}`,

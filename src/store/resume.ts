@@ -92,7 +92,7 @@ for i = 8, #KEYS do
     local s = redis.call('HMGET', KEYS[i], 'transient', 'repair', 'crash', 'history')
     redis.call('HSET', KEYS[i], 'claim', '', 'history', (s[4] or '') .. ' ' .. (s[1] or '0') .. '/' .. (s[2] or '0') .. '/' .. (s[3] or '0'))
     redis.call('HINCRBY', KEYS[i], 'fence', 1)
-    redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'pin', 'edited')
+    redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'startedAt', 'pin', 'edited')
     if to == 'pending' and ARGV[12] ~= '' then redis.call('HSET', KEYS[i], 'pin', ARGV[12]) end
     if to == 'skipped' then redis.call('HSET', KEYS[i], 'because', why) end
     if to == 'completed' then
@@ -242,7 +242,7 @@ for i = 9, #KEYS do
     move_section(KEYS[i], KEYS[1], status, 'pending', KEYS[5], KEYS[6])
     emit(KEYS[5], KEYS[6], ARGV[15 + i - 9])
   end
-  redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'pin', 'edited', 'output', 'outputHash', 'unreviewed')
+  redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'startedAt', 'pin', 'edited', 'output', 'outputHash', 'unreviewed')
 end
 close_cases(names, 'correct_source', by, why, operation, now)
 go_on(KEYS[1], id, true, names, KEYS[3], KEYS[4], ARGV[8], now)

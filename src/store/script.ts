@@ -9,6 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { COUNT_LUA } from "./count.ts";
 
 export interface Script {
   body: string;
@@ -43,8 +44,7 @@ local function announce(root, account, callback, delivery, fact)
   if callback == '' and redis.call('EXISTS', root .. ':webhook-endpoints') == 0 then return end
   redis.call('XADD', root .. ':webhook-outbox', '*', 'fact', fact, 'account', account, 'callback', callback, 'delivery', delivery)
 end
-local function announce_event(stream, fleet_stream, event)
-  local name = string.match(event, '"event":"([%w_.]+)"')
+local function announce_event(stream, root, name, event)
   local account, callback, delivery = '', '', ''
   if name == 'report.status' then
     local status = string.match(event, '"status":"([%w_]+)"')
@@ -54,14 +54,17 @@ local function announce_event(stream, fleet_stream, event)
   elseif name ~= 'breaker' and name ~= 'route.closed' and name ~= 'route.opened' and name ~= 'spending.stopped' and name ~= 'spending.started' then
     return
   end
-  announce(string.match(fleet_stream, '^(.*):events$'), account, callback, delivery, event)
+  announce(root, account, callback, delivery, event)
 end
+${COUNT_LUA}
 local function emit(stream, fleet_stream, event)
   if event ~= '' then
     -- A report that is gone has no stream: '' keeps it from coming back to life.
     if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event) end
     redis.call('XADD', fleet_stream, 'MAXLEN', '~', 20000, '*', 'e', event)
-    announce_event(stream, fleet_stream, event)
+    local root, name = string.match(fleet_stream, '^(.*):events$'), string.match(event, '"event":"([%w_.]+)"')
+    count_event(stream, root, name, event)
+    announce_event(stream, root, name, event)
   end
 end
 `;

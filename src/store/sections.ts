@@ -90,7 +90,7 @@ if word == 'open' then
   return {'postponed'}
 end
 local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-redis.call('HSETNX', KEYS[2], 'startedAt', now)
+if redis.call('HSETNX', KEYS[2], 'startedAt', now) == 1 then count_attempt(KEYS[1], 'first') end
 redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2], 'version', ARGV[8])
 redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
 move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
@@ -131,7 +131,7 @@ const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}${
 -- KEYS report section calls events fleet_events wakeups
 -- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event case prompt ballot settlements...
 if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim')
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'transient')
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
 local parked, ballot = parked_case(ARGV[11]), cjson.decode(ARGV[13])
 settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 14)
@@ -141,6 +141,8 @@ if of_older_run(KEYS[2], KEYS[1]) then
   return 'superseded'
 end
 redis.call('HSET', KEYS[2], 'claim', '', 'transient', ARGV[8])
+local used = tonumber(ARGV[8]) - tonumber(s[3] or '0')
+if used > 0 then count_attempt(KEYS[1], 'transient', used) end
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'failure', ARGV[7]) end
 if ARGV[4] == 'waiting_for_retry' then redis.call('HSET', KEYS[2], 'retryAt', now + tonumber(ARGV[5]), 'because', ARGV[6]) end
 if ARGV[9] == '1' then redis.call('HSETNX', KEYS[1], 'halted', ARGV[7]) end
@@ -160,13 +162,15 @@ if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'l
 local parked = parked_case(ARGV[7])
 local crashes = tonumber(s[4] or '0') + 1
 redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
+count_attempt(KEYS[1], 'crash')
 local to = 'pending'
 if crashes > tonumber(ARGV[2]) and not of_older_run(KEYS[2], KEYS[1]) then
   to = 'needs_review'
   redis.call('HSET', KEYS[2], 'failure', ARGV[6])
 end
 move_section(KEYS[2], KEYS[1], s[1], to, KEYS[3], KEYS[4])
-emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"}')
+emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"'
+  .. (to == 'needs_review' and ',"failure":' .. ARGV[6] or '') .. '}')
 if to == 'needs_review' then open_case(parked, '', KEYS[1], KEYS[2], '', KEYS[3], KEYS[4], now_ms()) end
 return 'broken'
 `);

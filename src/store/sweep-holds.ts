@@ -20,6 +20,7 @@ const SWEEP = savingScript(`${LEDGER_LUA}
 local h = redis.call('HGET', KEYS[1], 'status')
 if h ~= 'reserved' then
   redis.call('ZREM', KEYS[5], ARGV[1])
+  redis.call('ZREM', KEYS[5] .. ':since', ARGV[1])
   return 'ended'
 end
 local now = now_ms()
@@ -31,6 +32,7 @@ if not over then
 end
 local events = r[1] and KEYS[6] or ''
 end_hold(KEYS[3], KEYS[4], KEYS[1], KEYS[5], events, KEYS[7], ARGV[1], ARGV[2], 0, false, now)
+count(string.match(KEYS[5], '^(.-}):'), 'fleet_sweeper_repairs_total|orphaned_hold')
 if r[1] and r[2] == ARGV[1] then
   redis.call('HSET', KEYS[2], 'hold', r[1] == 'completed' and redis.call('HEXISTS', KEYS[2], 'committed') == 1 and 'committed' or 'reversed')
 end
@@ -50,6 +52,7 @@ export async function sweepHolds(store: Store): Promise<string[]> {
     const hold = await readHold(store, holdId);
     if (hold === null) {
       await redis.zrem(keys.openHolds, holdId);
+      await redis.zrem(keys.openHoldsSince, holdId);
       continue;
     }
     const event: FleetEvent = {

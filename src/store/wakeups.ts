@@ -8,9 +8,19 @@ const DUE = savingScript(`
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])
 `);
 
+const LEAVE_OUTBOX = savingScript(`
+-- KEYS outbox   ARGV id rescued('1' | '')
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 and ARGV[2] == '1' then
+  count(string.match(KEYS[1], '^(.*):outbox$'), 'fleet_sweeper_repairs_total|lost_order')
+end
+return 'left'
+`);
+
 const POSTPONE = savingScript(`
--- KEYS wakeups   ARGV id after_ms
-redis.call('ZADD', KEYS[1], 'XX', now_ms() + tonumber(ARGV[2]), ARGV[1])
+-- KEYS wakeups   ARGV id after_ms rung('1' | '')
+local now, due = now_ms(), tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '')
+if due and due <= now and ARGV[3] == '1' then count(string.match(KEYS[1], '^(.*):wakeups$'), 'fleet_sweeper_repairs_total|lost_job') end
+redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[2]), ARGV[1])
 return 'postponed'
 `);
 
@@ -30,16 +40,23 @@ export async function listWaitingInOutbox(
   return run(store.redis, DUE, [store.keys.outbox], [olderThanMs, limit]);
 }
 
-export async function leaveOutbox(store: Store, report: ReportId): Promise<void> {
-  await store.redis.zrem(store.keys.outbox, report);
+/** `rescued`: not its producer but the sweeper put it into the queue. */
+export async function leaveOutbox(store: Store, report: ReportId, rescued = false): Promise<void> {
+  await run(store.redis, LEAVE_OUTBOX, [store.keys.outbox], [report, rescued ? 1 : ""]);
 }
 
 export async function listOverdue(store: Store, limit = 200): Promise<ReportId[]> {
   return run(store.redis, DUE, [store.keys.wakeups], [0, limit]);
 }
 
-export async function postponeWakeup(store: Store, report: ReportId, afterMs: number): Promise<void> {
-  await run(store.redis, POSTPONE, [store.keys.wakeups], [report, afterMs]);
+/** `rung`: it should have moved and had no job, so it was given one. */
+export async function postponeWakeup(
+  store: Store,
+  report: ReportId,
+  afterMs: number,
+  rung: boolean,
+): Promise<void> {
+  await run(store.redis, POSTPONE, [store.keys.wakeups], [report, afterMs, rung ? 1 : ""]);
 }
 
 export async function dropWakeup(store: Store, report: ReportId): Promise<void> {

@@ -53,6 +53,7 @@ const SETTLE_LUA = `
 -- Ends a delivery and answers who of its lane is next, or ''.
 local function settle(record, due, pending, settled, id, status, now)
   local root = string.match(due, '^(.*):webhook%-due$')
+  count(root, 'fleet_webhook_deliveries_total|' .. status)
   redis.call('HSET', record, 'status', status)
   redis.call('HDEL', record, 'nextAt')
   redis.call('ZREM', due, id)
@@ -80,6 +81,7 @@ local d = redis.call('HMGET', KEYS[1], 'status', 'answers', 'url')
 if d[1] ~= 'pending' then return {'settled', ''} end
 local now = now_ms()
 redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+count(string.match(KEYS[3], '^(.*):webhook%-due$'), 'fleet_webhook_attempts_total|' .. ARGV[2])
 redis.call('HSET', KEYS[1], 'answers', (d[2] or '') .. plus(now) .. ' ' .. ARGV[3] .. ';')
 -- One order's callback that fails says nothing about the account's other callbacks.
 local of_endpoint = d[3] == '' and redis.call('EXISTS', KEYS[2]) == 1

@@ -152,12 +152,16 @@ async function ask(
 ): Promise<Omit<Reply, "first"> | RouteClosed> {
   const { store, llm, spool, processId, durations } = session.workshop;
   const { signal } = session.control;
+  const leftAt = performance.now();
   const asked = await llm.ask(
     route,
     { ...wanted.question, maxOutputTokens: outputLimit(wanted.question, route) },
     signal,
   );
-  if (asked.outcome === "failed") return unanswered(session, route, asking, asked, beganAt);
+  if (asked.outcome === "failed") {
+    const elapsedMs = Math.round(performance.now() - leftAt);
+    return unanswered(session, route, asking, asked, { beganAt, elapsedMs });
+  }
 
   const text =
     wanted.continues === "" ? asked.answer.text : joinContinued(wanted.continues, asked.answer.text);
@@ -178,12 +182,12 @@ async function unanswered(
   route: Route,
   asking: Asking,
   asked: Extract<Asked, { outcome: "failed" }>,
-  beganAt: number,
+  { beganAt, elapsedMs }: { beganAt: number; elapsedMs: number },
 ): Promise<RouteClosed> {
   const { store, durations } = session.workshop;
   const { failure, verdict } = session.judge(asked.evidence, { unknownBilling: asked.billing === "unknown" });
   await patiently(session.control.signal, () =>
-    concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure)),
+    concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure), elapsedMs),
   );
   if (session.control.signal.aborted)
     session.stopWith({ stop: "hand_on", because: "the grace period is over" });

@@ -206,6 +206,7 @@ export class JobWorkers {
       queue,
       async (job, token = "") => {
         const jobId = job.id ?? "";
+        if (job.attemptsStarted === 1) this.#workshop.observeWait(queue, Date.now() - job.timestamp);
         const inHand = {
           queue,
           jobId,

@@ -45,6 +45,8 @@ export interface FleetSettings {
   spoolDir?: string | null;
   /** Whether spans of calls hold prompts and answers; they do not unless a team asks for it by name. */
   traceContent?: boolean;
+  /** Hears how long each job waited for its first start. */
+  observeWait?: (queue: string, waitedMs: number) => void;
   /** Hears what an operator should know of this process. */
   onTrouble?: (message: string) => void;
 }
@@ -94,6 +96,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     withdraw,
     durations,
     chores: settings.chores ?? [],
+    observeWait: settings.observeWait ?? (() => undefined),
     processId: identity.id,
     random: Math.random,
   };

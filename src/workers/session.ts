@@ -79,6 +79,8 @@ export interface Workshop {
   durations: WorkerDurations;
   /** What else the sweeper does on each of its rounds, such as group actions; the desk's, which lies above us. */
   chores: readonly Chore[];
+  /** Hears how long a job waited in a queue for its first start. */
+  observeWait(queue: string, waitedMs: number): void;
   /** This process, as the registry knows it. */
   processId: string;
   random(): number;

@@ -133,15 +133,16 @@ export class Sweeper {
     for (const report of await listWaitingInOutbox(store, OUTBOX_GRACE_MS)) {
       const stored = await readReport(store, report);
       if (stored !== null) await queues.ringReport(report, stored.report.run);
-      await leaveOutbox(store, report);
+      await leaveOutbox(store, report, stored !== null);
     }
   }
 
   async #ringOverdue(): Promise<void> {
     const { store, durations } = this.#workshop;
     for (const report of await listOverdue(store)) {
-      if ((await this.#ring(report)) === "live") await this.#endDelays(report);
-      await postponeWakeup(store, report, durations.wakeAfterMs);
+      const rung = await this.#ring(report);
+      if (rung === "live") await this.#endDelays(report);
+      await postponeWakeup(store, report, durations.wakeAfterMs, rung === "rung");
     }
   }
 

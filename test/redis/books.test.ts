@@ -15,6 +15,7 @@ import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { BOOKS_LUA, dayName, dayNumber, readSpend } from "../../src/store/books.ts";
 import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
 import type { Settlement } from "../../src/store/settlements.ts";
+import { readCounts } from "../../src/store/counts.ts";
 import { completeReport } from "../../src/store/complete-report.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";
@@ -150,6 +151,7 @@ class Scene {
             ask.asking,
             billing,
             LOST,
+            5,
           );
         return;
       }
@@ -285,7 +287,14 @@ test("every request has one row, every sum is the sum of its rows, and the provi
       store = anEmptyStore();
       const scene = new Scene();
       await scene.open();
-      for (const what of actions) await scene.carryOut(what);
+      let before = await readCounts(store);
+      for (const what of actions) {
+        await scene.carryOut(what);
+        const now = await readCounts(store);
+        const fell = [...before.counters].filter(([field, value]) => (now.counters.get(field) ?? 0) < value);
+        expect(fell).toEqual([]);
+        before = now;
+      }
       expect(await checkBooks(store, scene.providerRows())).toEqual([]);
       await scene.carryOut({ do: "end", how: "fail" });
       expect(await checkBooks(store, scene.providerRows())).toEqual([]);

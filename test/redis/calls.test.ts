@@ -251,6 +251,7 @@ class Scene {
         asking,
         action.billing,
         FAILURE,
+        5,
       );
   }
 
@@ -400,6 +401,13 @@ test("a request that left before midnight takes nothing from the new day's cap",
   await redis.del(store.keys.spentToday);
 
   await recordAnswer(store, { report: scene.report, section: "body" }, answered, anAnswer(300), "p");
-  await concludeUnanswered(store, { report: scene.report, section: "body" }, refused, "not_billed", FAILURE);
+  await concludeUnanswered(
+    store,
+    { report: scene.report, section: "body" },
+    refused,
+    "not_billed",
+    FAILURE,
+    5,
+  );
   expect(await spentToday()).toBe(300);
 });

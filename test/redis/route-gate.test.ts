@@ -162,7 +162,7 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
           case "trouble": {
             if (next === undefined) break;
             flying.shift();
-            await concludeUnanswered(store, claim, next.asking, "not_billed", FAILURE);
+            await concludeUnanswered(store, claim, next.asking, "not_billed", FAILURE, 5);
             if (action === "refuse") break;
             const trouble = await reportTrouble(store, route, ofCall(next.asking.callKey), {
               beganAt: Math.abs(next.at),
@@ -200,21 +200,27 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
 /** A request that has left, under a route of its own for each test. */
 async function leaves(route: string, asking = anAsking(route)) {
   const gate = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: 60_000 };
+  // What came after what is told by the clock, so each leaves at a millisecond of its own.
+  await nextMs();
   const begun = await beginCall(store, claim, asking, gate, []);
   if (begun.outcome !== "go") throw new Error(`It did not leave: ${begun.outcome}.`);
   const { at } = begun;
-  // Who left after whom is told by the clock, so the next one leaves at another millisecond.
-  await waitFor(
-    async () => (await nowMs()) > at,
-    () => "the clock stands still",
-  );
+  await nextMs();
   const answered = () => recordAnswer(store, claim, asking, anAnswer(route), "p");
   async function fails() {
-    await concludeUnanswered(store, claim, asking, "not_billed", FAILURE);
+    await concludeUnanswered(store, claim, asking, "not_billed", FAILURE, 5);
     const trouble = { beganAt: at, freeForMs: 60_000, firstMs: 1, longestMs: 1, random: 1 };
     return (await reportTrouble(store, route, ofCall(asking.callKey), trouble)).fault;
   }
   return { asking, answered, fails };
+}
+
+async function nextMs(): Promise<void> {
+  const now = await nowMs();
+  await waitFor(
+    async () => (await nowMs()) > now,
+    () => "the clock stands still",
+  );
 }
 
 async function nowMs(): Promise<number> {

@@ -5,6 +5,8 @@ import { loadConfig } from "../../src/config.ts";
 import type { Scope } from "../../src/domain/api-key.ts";
 import { startApi, type ApiRole } from "../../src/api/start-api.ts";
 import type { ServedApi } from "../../src/api/serve-api.ts";
+import { createExposition } from "../../src/observability/exposition.ts";
+import { ProcessMetrics } from "../../src/observability/process-metrics.ts";
 import { createApiKey } from "../../src/store/api-keys.ts";
 import type { Store } from "../../src/store/redis.ts";
 import type { TestFleet } from "../../src/testing.ts";
@@ -17,7 +19,9 @@ export interface TestApi extends ServedApi {
 
 export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}): Promise<TestApi> {
   const errors: unknown[] = [];
-  const { types, accountLimits } = fleet.fleet.workshop;
+  const { types, accountLimits, caps } = fleet.fleet.workshop;
+  const { processId } = fleet.fleet;
+  const measured = new ProcessMetrics({ version: "0.0.0", roles: ["api"] });
   const served = await startApi({
     redisUrl: testRedisUrl(),
     fleet: fleet.store.fleet,
@@ -28,6 +32,11 @@ export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}
     durations: loadConfig({}).durations,
     listen: { host: "127.0.0.1", port: 0, requestsPerMinute: 1_000_000 },
     health: { unreadyBecause: () => null },
+    metrics: {
+      exposition: createExposition(measured, { store: fleet.store, processId, types, caps }),
+      token: null,
+    },
+    onRequest: (request) => measured.observeRequest(request),
     onError: (error) => errors.push(error),
     ...more,
   });

@@ -6,6 +6,7 @@ import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { SPEND_OUTCOMES, type Spend } from "../../src/domain/failure.ts";
 import { isFinished, REPORT_STATUSES } from "../../src/domain/report.ts";
 import { dayName, readSpendOfDay, readSpendSums } from "../../src/store/books.ts";
+import { readCounts } from "../../src/store/counts.ts";
 import {
   listAccounts,
   readBalance,
@@ -53,7 +54,7 @@ export async function checkBooks(store: Store, provider?: readonly LedgerRow[]):
       else exactMicros += line.micros;
     }
   }
-  problems.push(...(await fleetSums(store, sums)));
+  problems.push(...(await fleetSums(store, sums)), ...(await counters(store, sums)));
   problems.push(...(await accountSums(store)), ...(await statusLists(store, reports)));
   if (provider !== undefined) {
     const billed = billedMicros(provider);
@@ -117,6 +118,33 @@ async function statusLists(store: Store, reports: readonly StoredReport[]): Prom
     if (listed.toSorted().join() !== are.toSorted().join())
       problems.push(`${are.length} reports are ${status}, and ${listed.length} are listed as such.`);
   }
+  return problems;
+}
+
+/** The counters behind `/metrics`, less what they still owe, are the same sums once more. */
+async function counters(store: Store, expected: Record<string, number>): Promise<string[]> {
+  const { counters: counted, owed } = await readCounts(store);
+  const problems = [...counted, ...owed]
+    .filter(([, value]) => !(Number.isSafeInteger(value) && value >= 0))
+    .map(([field, value]) => `The counter ${field} is ${value}.`);
+  const sum = (metric: string, ending: string) =>
+    [...counted.keys(), ...owed.keys()]
+      .filter((field, nth, all) => all.indexOf(field) === nth)
+      .filter((field) => field.startsWith(`${metric}|`) && field.endsWith(ending))
+      .reduce((total, field) => total + (counted.get(field) ?? 0) - (owed.get(field) ?? 0), 0);
+  const all = SPEND_OUTCOMES.reduce((total, outcome) => total + (expected[outcome] ?? 0), 0);
+  const pairs: [string, string, number][] = [
+    ["fleet_spend_usd_total", "", all],
+    ["fleet_wasted_spend_usd_total", "", expected["wasted"] ?? 0],
+    ...(["useful", "repaired", "wasted", "unknown"] as const).map((outcome): [string, string, number] => [
+      "fleet_settled_spend_usd_total",
+      `|${outcome}`,
+      expected[outcome] ?? 0,
+    ]),
+  ];
+  for (const [metric, ending, books] of pairs)
+    if (sum(metric, ending) !== books)
+      problems.push(`${metric}${ending} counts ${sum(metric, ending)}; the reports say ${books}.`);
   return problems;
 }
 

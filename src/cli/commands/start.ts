@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
+import { packageVersion } from "../package-version.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 interface StartOptions {
@@ -44,6 +45,9 @@ export function startCommand({ output }: Terminal): Command {
       const { settleOnRedis } = await import("../settle-on-redis.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { startApi } = await import("../../api/start-api.ts");
+      const { startProbes } = await import("../../api/start-probes.ts");
+      const { createExposition } = await import("../../observability/exposition.ts");
+      const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
       const { awaitRedis } = await import("../../store/await-redis.ts");
       const { consoleMissing, openConsole } = await import("../../console/open-console.ts");
 
@@ -68,6 +72,7 @@ export function startCommand({ output }: Terminal): Command {
         return;
       }
       for (const { level, says } of await settleOnRedis(redisUrl, config.acceptLoss)) log[level](says);
+      const measured = new ProcessMetrics({ version: packageVersion(), roles: options.roles });
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
         companions: [startIntake],
@@ -83,8 +88,24 @@ export function startCommand({ output }: Terminal): Command {
         accountLimits: config.accountLimits,
         spoolDir: join(config.dataDir, "spool"),
         traceContent: config.traceContent,
+        observeWait: (queue, waitedMs) => measured.observeWait(queue, waitedMs),
         onTrouble: (message) => log.warn(message),
       });
+      const { store } = fleet.workshop;
+      const metrics = {
+        exposition: createExposition(
+          measured,
+          options.roles.includes("orchestrator")
+            ? { store, processId: fleet.processId, types, caps: config.caps }
+            : null,
+        ),
+        token: config.metricsToken,
+      };
+      const health = { unreadyBecause: () => fleet.withdrawn() };
+      const notListening = async (error: unknown): Promise<never> => {
+        await fleet.stop();
+        throw listenError(error, config.api);
+      };
       const api = options.roles.includes("api")
         ? await startApi({
             redisUrl,
@@ -96,17 +117,27 @@ export function startCommand({ output }: Terminal): Command {
             spoolDir: join(config.dataDir, "spool"),
             durations: config.durations,
             listen: config.api,
-            health: { unreadyBecause: () => fleet.withdrawn() },
+            health,
+            metrics,
+            onRequest: (request) => measured.observeRequest(request),
             openPages: openConsole(config),
             onError: (error, requestId) =>
               log.error({ error: describeError(error), requestId }, "request failed"),
-          }).catch(async (error: unknown) => {
-            await fleet.stop();
-            throw listenError(error, config.api);
-          })
+          }).catch(notListening)
         : null;
+      const probes =
+        api === null
+          ? await startProbes({
+              redisUrl,
+              fleet: config.fleet,
+              listen: { host: config.api.host, port: config.api.portIsSet ? config.api.port : 0 },
+              health,
+              metrics: { ...metrics, host: config.api.host },
+            }).catch(notListening)
+          : null;
+      const url = api?.url ?? probes?.url ?? null;
+      log.info({ url }, api === null ? "health and metrics listen" : "the HTTP API listens");
       if (api !== null) {
-        log.info({ url: api.url }, "the HTTP API listens");
         const missing = consoleMissing(config);
         if (missing === null)
           log.info({ url: `${config.console.url ?? api.url}/console` }, "the console is served");
@@ -120,18 +151,18 @@ export function startCommand({ output }: Terminal): Command {
         { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
         "started",
       );
-      output.data({ process: fleet.processId, roles: options.roles, url: api?.url ?? null }, () => [
-        fleet.processId,
-      ]);
+      output.data({ process: fleet.processId, roles: options.roles, url }, () => [fleet.processId]);
 
       const signal = await stopped;
       log.info(
         { signal, graceMs: config.durations.graceMs },
         "stopping: no new call starts, calls in flight may answer",
       );
+      probes?.drain();
       await api?.close();
       await fleet.stop();
       await following?.stop();
+      await probes?.close();
       log.info("stopped");
     });
 }
@@ -146,7 +177,7 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
   if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") return error;
   return new FleetError(
     "usage",
-    `The API cannot listen on ${host}:${port} (${code}). Set HOST and PORT, or leave the role api out.`,
+    `This process cannot listen on ${host}:${port} (${code}). Set HOST, and PORT to a free one or to 0.`,
   );
 }
 
