@@ -174,6 +174,7 @@ function* gauges(
     const open = counted(`fleet_reports_submitted_total|${type}`) - finished;
     yield one("fleet_reports_open", Math.max(0, open), { report_type: type });
   }
+  for (const [status, many] of Object.entries(state.reports)) yield one("fleet_reports", many, { status });
   yield one("fleet_reports_overdue", state.overdue);
 
   yield one("fleet_spend_today_usd", state.spentTodayMicros / 1e6);
@@ -182,8 +183,7 @@ function* gauges(
   if (accountPerDay !== null) yield one("fleet_spend_cap_usd", accountPerDay / 1e6, { scope: "account" });
   yield one("fleet_spending_stopped", state.spendingStopped ? 1 : 0);
 
-  const moved = (verb: string) => counted(`fleet_credits_total|${verb}`);
-  yield one("fleet_credits_held", moved("reserve") - moved("commit") - moved("reverse"));
+  yield one("fleet_credits_held", state.creditsHeld);
   yield one("fleet_accounts", state.accounts);
   yield one("fleet_holds_open", state.holds.open);
   yield one("fleet_hold_oldest_age_seconds", seconds(state.holds.oldestMs));

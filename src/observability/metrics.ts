@@ -14,6 +14,7 @@ import { BREAKER_STATES } from "../domain/breaker.ts";
 import { LEDGER_VERBS } from "../domain/credits.ts";
 import { FAILURE_KINDS } from "../domain/failure.ts";
 import { BOUNDS } from "../domain/measures.ts";
+import { REPORT_STATUSES } from "../domain/report.ts";
 import { SPEND_KINDS } from "../store/books.ts";
 import { QUEUE_STATES, ROUTE_STATES } from "../store/fleet-state.ts";
 
@@ -116,6 +117,10 @@ export const METRICS = {
     "Reports by how they ended first. A part that is completed later was delivered before.",
     REPORT_TYPE,
     closed("outcome", "delivered", "delivered_partial", "failed", "cancelled"),
+  ),
+  fleet_reports: state(
+    "Reports by status; retention takes those away that ended long ago.",
+    closed("status", ...REPORT_STATUSES),
   ),
   fleet_reports_open: state("Reports that were admitted and have not ended.", REPORT_TYPE),
   fleet_reports_overdue: state("Reports that should have moved by now; the sweeper looks at each."),

@@ -2,6 +2,7 @@
  * How the fleet stands this moment, for its gauges: three round trips, each bounded, however many reports there are.
  */
 import { BREAKER_STATES, type BreakerState } from "../domain/breaker.ts";
+import { REPORT_STATUSES, type ReportStatus } from "../domain/report.ts";
 import { countsFrom, type Counts } from "./counts.ts";
 import { REPORTS_QUEUE, sectionsQueue, WEBHOOKS_QUEUE } from "./queues.ts";
 import type { Store } from "./redis.ts";
@@ -30,6 +31,8 @@ export interface FleetState {
   /** Roles of each live process. */
   processes: string[][];
   accounts: number;
+  reports: Record<ReportStatus, number>;
+  creditsHeld: number;
   spendingStopped: boolean;
   /** Micro-USD since midnight UTC, estimates of calls in flight included. */
   spentTodayMicros: number;
@@ -67,7 +70,8 @@ export async function readFleetState(
       .zcard(keys.openHolds)
       .zrange(keys.openHoldsSince, "0", "0", "WITHSCORES")
       .zcard(keys.webhookDue)
-      .xlen(keys.webhookOutbox),
+      .xlen(keys.webhookOutbox)
+      .hget(keys.creditTotals, "held"),
   );
   const [
     lease,
@@ -84,6 +88,7 @@ export async function readFleetState(
     since,
     due,
     outbox,
+    held,
   ] = first as [
     string | null,
     [string | number, string | number],
@@ -99,6 +104,7 @@ export async function readFleetState(
     string[],
     number,
     number,
+    string | null,
   ];
   if (lease !== processId) return null;
   const now = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
@@ -107,11 +113,13 @@ export async function readFleetState(
 
   const second = redis.pipeline();
   second.zcount(keys.wakeups, "-inf", now);
+  for (const status of REPORT_STATUSES) second.zcard(keys.indexStatus(status));
   for (const type of allTypes) second.hget(keys.breaker(type), "state");
   for (const route of routes) second.hmget(keys.route(route), "closed", "closedUntil", "troubleSince");
   for (const id of processes) second.hget(keys.process(id), "roles");
   for (const id of processes) second.hvals(keys.fetchers(id));
   const [overdue, ...replies] = await all(second);
+  const byStatus = replies.splice(0, REPORT_STATUSES.length) as number[];
   const breakerWords = replies.splice(0, allTypes.length) as (string | null)[];
   const routeRows = replies.splice(0, routes.length) as (string | null)[][];
   const roles = replies.splice(0, processes.length) as (string | null)[];
@@ -124,6 +132,10 @@ export async function readFleetState(
     queues: await readQueues(store, queueNames, fetched, now),
     processes: roles.map((list) => (list ?? "").split(",")),
     accounts,
+    reports: Object.fromEntries(
+      REPORT_STATUSES.map((status, nth) => [status, byStatus[nth] ?? 0]),
+    ) as FleetState["reports"],
+    creditsHeld: Number(held ?? 0),
     spendingStopped: stopped === 1,
     spentTodayMicros: today[0] === String(Math.floor(now / DAY_MS)) ? Number(today[1] ?? 0) : 0,
     oldestCaseMs: sinceMs(cases),
