@@ -156,7 +156,7 @@ export const METRICS = {
     "Failures that a section did not heal in the same attempt, by what became of it: tried again, parked for a person, or gone without.",
     REPORT_TYPE,
     KIND,
-    closed("then", "retry", "review", "went_without"),
+    closed("leads_to", "retry", "review", "went_without"),
   ),
 
   fleet_calls_total: count(

@@ -107,8 +107,8 @@ test("money is told by one process, is what the books say, and survives the deat
   expect(told.sum("fleet_reports_finished_total", { outcome: "delivered" })).toBe(2);
   expect(told.sum("fleet_reports", { status: "needs_review" })).toBe(1);
   expect(told.sum("fleet_section_attempts_total", { cause: "transient" })).toBe(1);
-  expect(told.sum("fleet_section_failures_total", { failure_kind: "transient", then: "retry" })).toBe(1);
-  expect(told.sum("fleet_section_failures_total", { failure_kind: "contract", then: "review" })).toBe(2);
+  expect(told.sum("fleet_section_failures_total", { failure_kind: "transient", leads_to: "retry" })).toBe(1);
+  expect(told.sum("fleet_section_failures_total", { failure_kind: "contract", leads_to: "review" })).toBe(2);
   expect(told.sum("fleet_review_open", { failure_kind: "contract" })).toBe(2);
   expect(told.sum("fleet_calls_total", { outcome: "not_billed" })).toBe(1);
   expect(told.sum("fleet_credits_total", { transition: "commit" })).toBe(10);

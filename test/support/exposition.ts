@@ -9,9 +9,9 @@ export class Exposed {
   readonly text: string;
   readonly samples: readonly ExposedSample[];
 
-  constructor(text: string) {
-    this.text = text;
-    this.samples = text.split("\n").flatMap((line) => {
+  constructor(exposed: string) {
+    this.text = exposed;
+    this.samples = exposed.split("\n").flatMap((line) => {
       const sample = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)$/i.exec(line);
       if (sample === null) return [];
       const [, name = "", labels = "", value] = sample;
