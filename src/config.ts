@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "./domain/credits.ts";
 import type { AccountLimits } from "./domain/fairness.ts";
 import { FleetError } from "./domain/fleet-error.ts";
 import type { MicroUsd } from "./domain/ids.ts";
@@ -15,7 +16,8 @@ import { RESPONSE_FORMATS, type ResponseFormat } from "./llm/port.ts";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 const DURATIONS = {
   /** How often a process says that it lives, and how long its silence makes it suspect. */
@@ -106,6 +108,7 @@ export interface Config {
   readonly routes: string | null;
   readonly caps: SpendCaps;
   readonly accountLimits: AccountLimits;
+  readonly failureLimits: FailureLimits;
   /** Development only: webhooks to this machine and to private networks. */
   readonly allowPrivateWebhooks: boolean;
   readonly logLevel: LogLevel;
@@ -149,11 +152,10 @@ function numeric<T extends z.ZodType<number, number>>(rules: T) {
 
 const flag = z.enum(["1", "true", "yes", "0", "false", "no"], { error: "expected true or false" });
 
-const limit = z.coerce
+const count = z.coerce
   .number()
-  .pipe(z.int({ error: "expected a whole number" }).positive("expected 1 or more"))
-  .nullable()
-  .default(null);
+  .pipe(z.int({ error: "expected a whole number" }).positive("expected 1 or more"));
+const limit = count.nullable().default(null);
 const usd = z.coerce
   .number()
   .pipe(z.number().nonnegative("expected dollars, 0 or more"))
@@ -350,6 +352,24 @@ const environment = z.object({
     "Reports of one account that are written at the same time. Empty: no limit.",
     limit,
   ),
+  CREDIT_REVIEW_AFTER_RUNS: setting(
+    "Money and limits",
+    ["orchestrator"],
+    "A report that fails in this run or a later one, after money was spent on it, puts its account under credit review; a report type may set `creditReviewAfterRuns`. See [money](money.md#repeated-paid-failure).",
+    count.default(DEFAULT_FAILURE_LIMITS.runsOfReport),
+  ),
+  CREDIT_REVIEW_AFTER_REPORTS: setting(
+    "Money and limits",
+    ["orchestrator"],
+    "So do so many failed reports of the account within `CREDIT_REVIEW_HOURS`.",
+    count.default(DEFAULT_FAILURE_LIMITS.failedReports),
+  ),
+  CREDIT_REVIEW_HOURS: setting(
+    "Money and limits",
+    ["orchestrator"],
+    "How long a failed report counts.",
+    count.default(DEFAULT_FAILURE_LIMITS.windowMs / HOUR_MS),
+  ),
   ALLOW_PRIVATE_WEBHOOKS: setting(
     "HTTP",
     ["api", "orchestrator", "commands"],
@@ -485,6 +505,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     accountLimits: {
       maxWaiting: settings.MAX_WAITING_PER_ACCOUNT,
       maxRunning: settings.MAX_RUNNING_PER_ACCOUNT,
+    },
+    failureLimits: {
+      runsOfReport: settings.CREDIT_REVIEW_AFTER_RUNS,
+      failedReports: settings.CREDIT_REVIEW_AFTER_REPORTS,
+      windowMs: Math.max(1, Math.round(settings.CREDIT_REVIEW_HOURS * HOUR_MS * settings.TIME_SCALE)),
     },
     allowPrivateWebhooks: isOn(settings.ALLOW_PRIVATE_WEBHOOKS),
     logLevel: settings.LOG_LEVEL,

@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { loadConfig, type Durations } from "./config.ts";
 import type { FleetEvent } from "./domain/events.ts";
 import { totalSpend, type Spend } from "./domain/failure.ts";
+import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "./domain/credits.ts";
 import { NO_ACCOUNT_LIMITS, type AccountLimits } from "./domain/fairness.ts";
 import type { ReportId } from "./domain/ids.ts";
 import type { Report, ReportStatus, Section } from "./domain/report.ts";
@@ -50,6 +51,7 @@ export interface TestFleetSettings {
   limits?: Partial<RouteLimits>;
   caps?: Partial<SpendCaps>;
   accountLimits?: Partial<AccountLimits>;
+  failureLimits?: Partial<FailureLimits>;
   /** Several routes for every call, in order; what is left out is the simulated route's. */
   routes?: readonly Partial<RouteConfig>[];
   /** Shrinks the waits between attempts of a webhook, which may go to this machine. */
@@ -204,6 +206,7 @@ export async function startTestFleet(settings: TestFleetSettings): Promise<TestF
     durations,
     caps: { ...NO_CAPS, ...settings.caps },
     accountLimits: { ...NO_ACCOUNT_LIMITS, ...settings.accountLimits },
+    failureLimits: { ...DEFAULT_FAILURE_LIMITS, ...settings.failureLimits },
     spoolDir: settings.spoolDir ?? null,
   });
   return new TestFleet(fleet, provider, settings.provider === undefined);

@@ -96,12 +96,20 @@ function weightOf(sections: readonly { weight: number }[]): number {
   return sections.reduce((total, { weight }) => total + weight, 0);
 }
 
-/** How often paid work may fail before a person looks at the account: one report in this run or a later one, or so many reports within the window. */
-export const DEFAULT_FAILURE_LIMITS = {
+/** How often paid work may fail before a person looks at the account. */
+export interface FailureLimits {
+  /** One report in this run or a later one. A type may have a number of its own. */
+  runsOfReport: number;
+  /** Or so many reports of the account within the window. */
+  failedReports: number;
+  windowMs: number;
+}
+
+export const DEFAULT_FAILURE_LIMITS: FailureLimits = {
   runsOfReport: 3,
   failedReports: 5,
   windowMs: 24 * 3_600_000,
-} as const;
+};
 
 /** Why an account is under credit review, and since when. */
 export interface CreditReview {

@@ -170,6 +170,8 @@ export interface ReportDefinition<Source, Facts> {
   breaker?: Partial<BreakerSettings>;
   /** How long a parked report waits for a person before it fails and its credits go back; default 14 days. */
   reviewDeadlineMs?: number;
+  /** A report that fails in this run or a later one, after money was spent on it, puts its account under credit review. */
+  creditReviewAfterRuns?: number;
   /** Pure and deterministic: computes facts from the source, without a model. Runs wherever facts are needed. */
   prepare?(source: Source): Facts;
   sections: readonly SectionDefinition<Source, Facts>[] | PlannedSections<Source, Facts>;

@@ -15,6 +15,7 @@ import { strictSchema } from "./strict-schema.ts";
 
 /** Credits are held all the while: nobody's order waits longer than a year. */
 const LONGEST_REVIEW_MS = 365 * 24 * 3_600_000;
+const MOST_RUNS = 1_000;
 
 export interface LintProblem {
   type: string;
@@ -110,7 +111,19 @@ function orderProblems(type: ReportType): string[] {
       );
     }
   }
-  const { reviewDeadlineMs } = type;
+  const { reviewDeadlineMs, creditReviewAfterRuns } = type;
+  if (
+    creditReviewAfterRuns !== undefined &&
+    !(
+      Number.isInteger(creditReviewAfterRuns) &&
+      creditReviewAfterRuns > 0 &&
+      creditReviewAfterRuns <= MOST_RUNS
+    )
+  ) {
+    problems.push(
+      `creditReviewAfterRuns is ${creditReviewAfterRuns}; it must be between 1 and ${MOST_RUNS}.`,
+    );
+  }
   if (
     reviewDeadlineMs !== undefined &&
     !(Number.isInteger(reviewDeadlineMs) && reviewDeadlineMs > 0 && reviewDeadlineMs <= LONGEST_REVIEW_MS)

@@ -122,6 +122,10 @@ function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, 
     ofReport,
     deadlineMs: type.reviewDeadlineMs ?? workshop.durations.reviewDeadlineMs,
     version: type.version,
+    failureLimits: {
+      ...workshop.failureLimits,
+      ...(type.creditReviewAfterRuns === undefined ? {} : { runsOfReport: type.creditReviewAfterRuns }),
+    },
     // What a section failed with has voted when the section was left.
     ballot: ofReport ? [paperOf(failure)] : [],
   };

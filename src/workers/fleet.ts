@@ -9,6 +9,7 @@ import { beat, forgetProcess } from "../store/processes.ts";
 import { recallFormat, rememberFormat } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
 import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "../domain/credits.ts";
 import { NO_ACCOUNT_LIMITS, type AccountLimits } from "../domain/fairness.ts";
 import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
 import { jobTelemetry } from "../observability/tracing.ts";
@@ -41,6 +42,7 @@ export interface FleetSettings {
   durations: WorkerDurations;
   caps?: SpendCaps;
   accountLimits?: AccountLimits;
+  failureLimits?: FailureLimits;
   /** Where answers that the store does not take are kept; null keeps them in memory only. */
   spoolDir?: string | null;
   /** Whether spans of calls hold prompts and answers; they do not unless a team asks for it by name. */
@@ -92,6 +94,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     routesOf: (model) => (settings.models === null ? noRoute() : settings.models.routesOf(model)),
     caps: settings.caps ?? NO_CAPS,
     accountLimits: settings.accountLimits ?? NO_ACCOUNT_LIMITS,
+    failureLimits: settings.failureLimits ?? DEFAULT_FAILURE_LIMITS,
     spool,
     withdraw,
     durations,

@@ -4,6 +4,7 @@ import { decide, type Decision } from "../classifier/decide.ts";
 import type { ErrorFacts, Evidence } from "../domain/evidence.ts";
 import type { Failure, RetryStrategy, Verdict } from "../domain/failure.ts";
 import type { ModelConfig } from "../domain/call.ts";
+import type { FailureLimits } from "../domain/credits.ts";
 import type { AccountLimits } from "../domain/fairness.ts";
 import type { FailureSummary } from "../domain/report.ts";
 import type { SpendCaps } from "../domain/route.ts";
@@ -72,6 +73,7 @@ export interface Workshop {
   routesOf(model: ModelConfig): readonly Route[];
   caps: SpendCaps;
   accountLimits: AccountLimits;
+  failureLimits: FailureLimits;
   /** Keeps answers that cannot be saved right now. */
   spool: Spool;
   /** This process's own settings are wrong: it hands its work on and takes no more. Says what to check. */

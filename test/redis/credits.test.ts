@@ -5,7 +5,7 @@
  */
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { balanceProblem } from "../../src/domain/credits.ts";
+import { balanceProblem, DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import {
   closeCreditReview,
@@ -411,7 +411,11 @@ const FAILURE = {
   rule: "a test",
 } as const;
 
-async function failAfterSpending(id: ReportId, micros: number): Promise<void> {
+async function failAfterSpending(
+  id: ReportId,
+  micros: number,
+  failureLimits = DEFAULT_FAILURE_LIMITS,
+): Promise<void> {
   await store.redis.hincrby(store.keys.report(id), "spend.wasted", micros);
   const stored = await readReport(store, id);
   if (stored !== null)
@@ -421,6 +425,7 @@ async function failAfterSpending(id: ReportId, micros: number): Promise<void> {
       deadlineMs: 60_000,
       version: 1,
       ballot: [],
+      failureLimits,
     });
 }
 
@@ -452,6 +457,20 @@ test("a report that fails in its third run puts its account under credit review"
   await failAfterSpending(id, 40);
   expect(await readCreditReview(store, "acme")).toMatchObject({
     because: `${id} failed in run 3 after money was spent on it`,
+  });
+});
+
+test("a deployment says itself how often paid work may fail before somebody looks", async () => {
+  store = anEmptyStore();
+  await grantCredits(store, { account: "acme", credits: 100, reference: "start" });
+  const strict = { runsOfReport: 9, failedReports: 2, windowMs: 2 * 3_600_000 };
+  const id = await aRunningReport("acme", 1);
+  await store.redis.hset(store.keys.report(id), "run", 8);
+  await failAfterSpending(id, 40, strict);
+  expect(await readCreditReview(store, "acme")).toBeNull();
+  await failAfterSpending(await aRunningReport("acme", 1), 40, strict);
+  expect(await readCreditReview(store, "acme")).toMatchObject({
+    because: "2 reports failed within 2 h after money was spent on them",
   });
 });
 

@@ -12,6 +12,7 @@ import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
 import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
 import { isFleetError } from "../../src/domain/fleet-error.ts";
+import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { REPORT_STATUSES, type FailureSummary, type ReportStatus } from "../../src/domain/report.ts";
 import { ACTIONS, PERMISSIONS, type Action } from "../../src/domain/review.ts";
@@ -140,8 +141,14 @@ class Story {
     if (move.move === "write") {
       await startRound(this.#store, report, report.round + 1, move.sections, WAKE_MS);
     } else if (move.move === "review") {
-      const parking = { failure: move.failure, ofReport: false, deadlineMs: WAKE_MS, version: 1, ballot: [] };
-      await parkReport(this.#store, stored, parking);
+      await parkReport(this.#store, stored, {
+        failure: move.failure,
+        ofReport: false,
+        deadlineMs: WAKE_MS,
+        version: 1,
+        ballot: [],
+        failureLimits: DEFAULT_FAILURE_LIMITS,
+      });
     } else if (move.move === "deliver") {
       const there = sections.filter(({ status }) => status === "completed").map(({ key }) => key);
       const receipt = { credits: 5, typeVersion: 1, sourceHash: "", spentMicros: 0 };

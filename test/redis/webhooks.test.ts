@@ -1,5 +1,6 @@
 /** Which facts are told outside, to whom, and that each enters the outbox with the fact itself or not at all. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import { FleetError } from "../../src/domain/fleet-error.ts";
 import { WEBHOOK_TYPES } from "../../src/domain/webhook.ts";
 import { announceType, turnBreaker } from "../../src/store/breakers.ts";
@@ -119,7 +120,14 @@ test("an endpoint hears nothing that was on its way before it was there", async 
 test("a parked report is told without what the model or a person wrote", async () => {
   const { id: endpoint } = await listen("acme", ["report.needs_review", "report.cancelled"]);
   const stored = await anOrder("acme");
-  const parking = { failure: FAILURE, ofReport: true, deadlineMs: 60_000, version: 1, ballot: [] };
+  const parking = {
+    failure: FAILURE,
+    ofReport: true,
+    deadlineMs: 60_000,
+    version: 1,
+    ballot: [],
+    failureLimits: DEFAULT_FAILURE_LIMITS,
+  };
   expect(await parkReport(store, stored, parking)).toBe("parked");
   await endReport(store, stored.report, END);
   const messages = await told(endpoint);

@@ -86,6 +86,7 @@ export function startCommand({ output }: Terminal): Command {
         durations: config.durations,
         caps: config.caps,
         accountLimits: config.accountLimits,
+        failureLimits: config.failureLimits,
         spoolDir: join(config.dataDir, "spool"),
         traceContent: config.traceContent,
         observeWait: (queue, waitedMs) => measured.observeWait(queue, waitedMs),

@@ -30,6 +30,11 @@ test("an author learns at boot that an optional section is none of those it come
   );
 });
 
+test.each([0, 1.5, 1_001])("a credit review after %s runs is refused at boot", (creditReviewAfterRuns) => {
+  const type = aReportType({ creditReviewAfterRuns });
+  expect(() => lintRegistry(registryOf([type]), PRICES)).toThrow(/creditReviewAfterRuns/);
+});
+
 test.each([0, -1, 1.5, Number.POSITIVE_INFINITY, 400 * 24 * 3_600_000])(
   "a review deadline of %s ms is refused at boot",
   (reviewDeadlineMs) => {
