@@ -123,7 +123,7 @@ function reportOf(answer: IntakeAnswer): ReportId {
 
 async function result(store: Store, id: ReportId): Promise<ReportResult> {
   const { stored } = await understood(() => readSnapshot(store, id));
-  if (stored.report.status !== "completed")
+  if (stored.delivered === null)
     throw new Refused(
       "not_deliverable",
       `Report ${id} is ${stored.report.status}; there is no document yet.`,

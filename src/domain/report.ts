@@ -45,6 +45,13 @@ export type SectionStatus = (typeof SECTION_STATUSES)[number];
 
 export type Delivery = "full" | "partial";
 
+/** What the buyer has. It stays while the missing parts of a partial delivery are written later, and if they never are. */
+export interface Delivered {
+  delivery: Delivery;
+  artefactHash: string;
+  deliveredAt: EpochMs;
+}
+
 /** A report in one of these never changes again by itself. */
 export const FINISHED: readonly ReportStatus[] = ["completed", "failed", "cancelled"];
 
@@ -99,7 +106,7 @@ export type ReportState =
   /** `postponed`: its type is stopped, and it goes on by itself once it is not. */
   | { status: "waiting_for_retry"; postponed?: true }
   | { status: "needs_review"; failure: FailureSummary }
-  | { status: "completed"; delivery: Delivery; artefactHash: string; deliveredAt: EpochMs }
+  | ({ status: "completed" } & Delivered)
   | { status: "failed" | "cancelled"; because: string };
 
 export type Report = {

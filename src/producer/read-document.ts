@@ -16,8 +16,8 @@ export async function readDocument(
   typeOf: (type: string) => ReportType | undefined,
 ): Promise<Document> {
   const snapshot = await readSnapshot(store, id);
-  const { report, plan } = snapshot.stored;
-  if (report.status !== "completed") {
+  const { report, plan, delivered } = snapshot.stored;
+  if (delivered === null) {
     const done = snapshot.sections.filter(({ status }) => status === "completed").map(({ key }) => key);
     const early =
       done.length === 0
@@ -38,6 +38,9 @@ export async function readDocument(
   const type = typeOf(report.type);
   return {
     report,
+    delivered,
+    // What was delivered in part stays readable while the rest is written.
+    stillOpen: report.status === "completed" ? null : sentenceOf(snapshot),
     artefact: read.artefact,
     hash: read.hash,
     planned: plan ?? [],

@@ -1,7 +1,7 @@
 /** A delivered report as a document: Markdown, HTML with its provenance, or JSON with everything. */
 import { formatUsd } from "../domain/ids.ts";
 import { totalSpend } from "../domain/failure.ts";
-import type { Report } from "../domain/report.ts";
+import type { Delivered, Report } from "../domain/report.ts";
 import { renderHtml } from "../report-types/render.ts";
 import type { Artefact } from "../store/deliver.ts";
 import type { ReportEvent } from "../store/follow-reports.ts";
@@ -11,6 +11,9 @@ export type Format = (typeof FORMATS)[number];
 
 export interface Document {
   report: Report;
+  delivered: Delivered;
+  /** Where the missing parts of a partial delivery are being written: how far they are. */
+  stillOpen: string | null;
   artefact: Artefact;
   hash: string;
   /** Keys and titles of what was planned; what the artefact lacks of it is named. */
@@ -45,13 +48,14 @@ function markdownOf(document: Document): string {
 }
 
 function htmlOf(document: Document): string {
-  const { artefact, report } = document;
-  const day = report.status === "completed" ? report.deliveredAt : report.updatedAt;
+  const { artefact, delivered } = document;
   return renderHtml({
     title: artefact.title,
     markdown: artefact.markdown,
     report: { id: artefact.report, type: artefact.type },
-    date: new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" }).format(day),
+    date: new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" }).format(
+      delivered.deliveredAt,
+    ),
     provenance: provenanceOf(document),
     unreviewed: unreviewedIn(artefact),
     edited: editedIn(artefact),
@@ -78,12 +82,12 @@ export function provenanceOf(document: Document): { label: string; value: string
 }
 
 function jsonOf(document: Document) {
-  const { artefact, report, hash, models } = document;
+  const { artefact, report, delivered, hash, models } = document;
   return {
     id: artefact.report,
     type: artefact.type,
     delivered: true,
-    delivery: report.status === "completed" ? report.delivery : null,
+    delivery: delivered.delivery,
     title: artefact.title,
     markdown: artefact.markdown,
     sections: artefact.sections.map(({ edited, ...section }) => ({
@@ -104,8 +108,8 @@ function editedIn({ sections }: Artefact): string[] {
   return sections.filter(({ edited }) => edited !== undefined).map(({ title }) => title);
 }
 
-function missingFrom({ artefact, planned, report }: Document): string[] {
-  if (report.status === "completed" && report.delivery === "full") return [];
+function missingFrom({ artefact, planned, delivered }: Document): string[] {
+  if (delivered.delivery === "full") return [];
   const there = new Set(artefact.sections.map(({ key }) => key));
   return planned.filter(({ key }) => !there.has(key)).map(({ title }) => title);
 }

@@ -79,12 +79,12 @@ export function reportRow(snapshot: Snapshot) {
 export type ReportRow = ReturnType<typeof reportRow>;
 
 export function reportView(snapshot: Snapshot) {
-  const { report } = snapshot.stored;
+  const { report, delivered } = snapshot.stored;
   return {
     ...reportRow(snapshot),
-    delivery: report.status === "completed" ? report.delivery : null,
-    artefactHash: report.status === "completed" ? report.artefactHash : null,
-    deliveredAt: report.status === "completed" ? report.deliveredAt : null,
+    delivery: delivered?.delivery ?? null,
+    artefactHash: delivered?.artefactHash ?? null,
+    deliveredAt: delivered?.deliveredAt ?? null,
     budgetMicros: report.budgetMicros,
     source: { hash: report.sourceHash, bytes: report.sourceBytes },
     sections: snapshot.sections.map(sectionView),

@@ -7,6 +7,7 @@ import { NO_SPEND } from "../domain/failure.ts";
 import { DEFAULT_PRIORITY, turnOf, type Priority } from "../domain/fairness.ts";
 import type { EpochMs, ReportId } from "../domain/ids.ts";
 import type {
+  Delivered,
   Delivery,
   FailureSummary,
   PlannedSection,
@@ -108,6 +109,8 @@ export interface StoredReport {
   /** Micro-USD set aside for requests that are in flight. */
   inFlightMicros: number;
   cancelRequested: boolean;
+  /** Also while the rest of a partial delivery is being written; null before the first delivery. */
+  delivered: Delivered | null;
   /** Rises with every decision of a person about one of its sections. */
   decisions: number;
   /** Who decided last, and why; null where nobody had to. */
@@ -399,6 +402,7 @@ function parseReport(fields: Record<string, string>): StoredReport {
     halted: fields["halted"] ? (JSON.parse(fields["halted"]) as FailureSummary) : null,
     inFlightMicros: number("spend.in_flight"),
     cancelRequested: fields["cancel"] !== undefined,
+    delivered: fields["deliveredAt"] === undefined ? null : deliveredOf(fields),
     decisions: number("decisions"),
     lastDecision:
       fields["decidedBy"] === undefined ? null : { by: fields["decidedBy"], why: fields["decidedWhy"] ?? "" },
@@ -417,14 +421,17 @@ function reportState(fields: Record<string, string>, failure: FailureSummary | n
       if (failure === null) throw new Error(`Report ${fields["id"]} needs review but names no failure.`);
       return { status, failure };
     case "completed":
-      return {
-        status,
-        delivery: fields["delivery"] as Delivery,
-        artefactHash: fields["artefactHash"] ?? "",
-        deliveredAt: Number(fields["deliveredAt"]),
-      };
+      return { status, ...deliveredOf(fields) };
     case "failed":
     case "cancelled":
       return { status, because: fields["because"] ?? "" };
   }
+}
+
+function deliveredOf(fields: Record<string, string>): Delivered {
+  return {
+    delivery: fields["delivery"] as Delivery,
+    artefactHash: fields["artefactHash"] ?? "",
+    deliveredAt: Number(fields["deliveredAt"]),
+  };
 }

@@ -7,6 +7,9 @@ import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import { statusSentence } from "../../src/domain/status-sentence.ts";
+import { readDocument } from "../../src/producer/read-document.ts";
+import { renderArtefact } from "../../src/producer/render-artefact.ts";
+import { readSnapshot, reportView } from "../../src/producer/report-view.ts";
 import { dayName, readSpend } from "../../src/store/books.ts";
 import { closeCreditReview, readHold, readLedger, refundCredits } from "../../src/store/credits.ts";
 import { listCases } from "../../src/store/cases.ts";
@@ -84,11 +87,28 @@ test("half a report is completed later for the rest of its price, and nothing is
   await fleet.reaches(id, "completed");
   const before = billedByMark(fleet.ledger());
 
-  fleet.provider.setFaults?.([]);
+  // The rest hangs, and whoever reads what was delivered does not wait for it.
+  fleet.provider.setFaults?.([{ fault: { kind: "rate_limit", seconds: 0.5 } }]);
   const begun = await completeRest(fleet.fleet.workshop, id, { by: "ada", why: "the provider is mended" });
   expect(begun).toMatchObject({ run: 3, credits: 3 });
+  await fleet.reaches(id, "waiting_for_retry");
+  const part = await readDocument(fleet.store, id, () => aTopicType);
+  expect(part.stillOpen).toMatch(/3 credits are held, not charged. 2 credits were charged before/);
+  expect(JSON.parse(renderArtefact(part, "json"))).toMatchObject({
+    delivered: true,
+    delivery: "partial",
+    sections: [{ key: "second" }],
+    missing: ["The first part"],
+  });
+  expect(reportView(await readSnapshot(fleet.store, id))).toMatchObject({
+    status: "waiting_for_retry",
+    delivery: "partial",
+    artefactHash: part.hash,
+  });
+  fleet.provider.setFaults?.([]);
   const artefact = await fleet.delivered(id);
   expect(artefact.sections.map(({ key }) => key)).toEqual(["first", "second"]);
+  expect((await readDocument(fleet.store, id, () => aTopicType)).stillOpen).toBeNull();
   expect((await fleet.read(id)).report).toMatchObject({ delivery: "full", charged: 5 });
   expect(await fleet.balance("acme")).toMatchObject({ available: 95, held: 0, committed: 5 });
   expect(billedByMark(fleet.ledger())["topic/second/write"]).toBe(before["topic/second/write"]);

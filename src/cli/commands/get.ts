@@ -36,7 +36,7 @@ export function getCommand({ output }: Terminal): Command {
       const format = options.format ?? (output.json ? "json" : "md");
       const text =
         options.section === undefined
-          ? await documentText(id, format)
+          ? await documentText(output, id, format)
           : await sectionText(output, id, options.section, format);
       if (options.output === undefined) {
         process.stdout.write(text);
@@ -47,7 +47,7 @@ export function getCommand({ output }: Terminal): Command {
     });
 }
 
-async function documentText(id: ReportId, format: Format): Promise<string> {
+async function documentText(output: Output, id: ReportId, format: Format): Promise<string> {
   const config = loadConfig();
   const { withStore } = await import("../configured.ts");
   const { loadReportTypes } = await import("../../report-types/registry.ts");
@@ -56,6 +56,8 @@ async function documentText(id: ReportId, format: Format): Promise<string> {
   // A document is readable wherever its Redis is, also where its report type cannot be loaded.
   const types = await loadReportTypes(config.reportTypes, process.cwd()).catch(() => null);
   const document = await withStore(config, (store) => readDocument(store, id, (type) => types?.get(type)));
+  if (document.stillOpen !== null)
+    output.talk(`This is the part that was delivered; the rest is being written. ${document.stillOpen}`);
   return renderArtefact(document, format);
 }
 

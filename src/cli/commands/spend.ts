@@ -75,7 +75,7 @@ async function printReceipt({ output }: Terminal, id: ReportId): Promise<void> {
     const { report } = stored;
     const receipt = await readReceipt(store, id);
     const credits = { price: report.credits, hold: report.hold, charged: report.charged };
-    const artefactHash = report.status === "completed" ? report.artefactHash : null;
+    const artefactHash = stored.delivered?.artefactHash ?? null;
     const edits = sections.flatMap((section) =>
       section.status === "completed" && section.edited !== null
         ? [{ section: section.key, ...section.edited }]
