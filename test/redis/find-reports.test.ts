@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import type { FailureSummary } from "../../src/domain/report.ts";
 import { grantCredits } from "../../src/store/credits.ts";
@@ -53,6 +54,7 @@ async function park(id: ReportId, failure: Pick<FailureSummary, "kind" | "code" 
     deadlineMs: 60_000,
     version: 1,
     ballot: [],
+    failureLimits: DEFAULT_FAILURE_LIMITS,
   });
 }
 
