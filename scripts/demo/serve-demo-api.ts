@@ -3,7 +3,7 @@ import type { Config } from "../../src/config.ts";
 import type { ServedApi } from "../../src/api/serve-api.ts";
 import { openConsole } from "../../src/console/open-console.ts";
 import { startApi } from "../../src/api/start-api.ts";
-import { packageVersion } from "../../src/cli/package-version.ts";
+import { packageVersion } from "../../src/config/package-version.ts";
 import { createExposition } from "../../src/observability/exposition.ts";
 import { ProcessMetrics, type MeasuredRequest } from "../../src/observability/process-metrics.ts";
 import type { Models } from "../../src/llm/models.ts";

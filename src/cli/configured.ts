@@ -38,10 +38,8 @@ export function commandRedisUrl(config: Config): string {
 
 /** The models of the configured provider, or of the route file. */
 export function configuredModels(config: Config): Models {
-  const { apiKey, baseUrl, model, responseFormat, stream, limits } = config.openai;
-  const models = config.routes === null ? {} : loadRouteFile(config.routes, readSecret);
-  const single =
-    apiKey === null || model === null ? null : { apiKey, baseUrl, model, responseFormat, stream, limits };
+  const { apiKey, model } = config.openai;
+  const { single, models } = readRoutes(config);
   if (single === null && models["default"] === undefined) {
     const missing = [apiKey === null ? "OPENAI_API_KEY" : "", model === null ? "OPENAI_MODEL" : ""].filter(
       (name) => name !== "",
@@ -52,6 +50,21 @@ export function configuredModels(config: Config): Models {
     );
   }
   return modelsFor(config, single, models);
+}
+
+/** Every way to a provider that this process would use. */
+export function configuredRoutes(config: Config): RouteConfig[] {
+  const { single, models } = readRoutes(config);
+  return [...(single === null ? [] : [single]), ...Object.values(models).flat()];
+}
+
+function readRoutes(config: Config): { single: RouteConfig | null; models: Record<string, RouteConfig[]> } {
+  const { apiKey, baseUrl, model, responseFormat, stream, limits } = config.openai;
+  return {
+    single:
+      apiKey === null || model === null ? null : { apiKey, baseUrl, model, responseFormat, stream, limits },
+    models: config.routes === null ? {} : loadRouteFile(config.routes, readSecret),
+  };
 }
 
 /** The models of a simulated provider; they cost nothing whatever the environment holds. */

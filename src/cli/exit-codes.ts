@@ -13,6 +13,9 @@ export const EXIT = {
   typeDisabled: 13,
   tooManyReports: 14,
   storeFull: 15,
+  /** What `doctor` found: something to change soon, and something that does not work. */
+  doctorWarns: 20,
+  doctorFails: 21,
   /** As `timeout` of the coreutils. */
   waitTimeout: 124,
   /** 128 + SIGINT, as shells do. */

@@ -3,6 +3,7 @@
  * so that `--help` and the pipes stay quick.
  */
 import { Command, CommanderError } from "commander";
+import { packageVersion } from "../config/package-version.ts";
 import type { Terminal } from "./command.ts";
 import { exportCommand, replayCommand } from "./commands/bundle.ts";
 import { cancelCommand } from "./commands/cancel.ts";
@@ -12,6 +13,7 @@ import { configCommand } from "./commands/config.ts";
 import { consoleCommand } from "./commands/console.ts";
 import { creditsCommand } from "./commands/credits.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { eraseCommand } from "./commands/erase.ts";
 import { getCommand } from "./commands/get.ts";
 import { keysCommand } from "./commands/keys.ts";
@@ -31,7 +33,6 @@ import { webhooksCommand } from "./commands/webhooks.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
-import { packageVersion } from "./package-version.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 
 /** In the order of the help: what starts a fleet, what orders and reads, what explains. */
@@ -62,6 +63,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   consoleCommand,
   eraseCommand,
   configCommand,
+  doctorCommand,
 ];
 
 /** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */

@@ -1,5 +1,5 @@
 /** Values of options, checked where they are read; commander makes the sentence around what is thrown here. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { ACCOUNT_RULE, isAccount, isReportId, type ReportId } from "../domain/ids.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import { REPORT_STATUSES, type ReportStatus } from "../domain/report.ts";
@@ -31,6 +31,22 @@ export function usd(text: string): number {
   if (text.trim() === "" || !(number > 0) || !Number.isFinite(number))
     throw new InvalidArgumentError("Expected an amount in US dollars, such as 0.50.");
   return number;
+}
+
+const ROLE_NAMES = ["api", "orchestrator", "worker"] as const;
+export type RoleName = (typeof ROLE_NAMES)[number];
+
+/** `--roles api,worker`; all of them where it is left out. */
+export function rolesOption(help: string): Option {
+  return new Option("--roles <roles>", help).default([...ROLE_NAMES], "all").argParser(roles);
+}
+
+function roles(text: string): RoleName[] {
+  const names = text.split(",").map((name) => name.trim());
+  const known = ROLE_NAMES.filter((role) => names.includes(role));
+  if (known.length === 0 || names.some((name) => !(ROLE_NAMES as readonly string[]).includes(name)))
+    throw new InvalidArgumentError(`Expected one or more of ${ROLE_NAMES.join(", ")}, separated by commas.`);
+  return known;
 }
 
 export function account(text: string): string {

@@ -17,6 +17,8 @@ export interface ProcessIdentity {
   /** When the kernel started it, in its own ticks; tells a reused pid from the process itself. */
   started: string;
   roles: string;
+  /** Of the package it runs. */
+  version: string;
 }
 
 export interface ProcessRecord extends ProcessIdentity {
@@ -35,10 +37,10 @@ export interface JobInHand {
 }
 
 const BEAT = savingScript(`
--- KEYS processes process in_hand   ARGV id pid home started roles report_key_prefix
+-- KEYS processes process in_hand   ARGV id pid home started roles report_key_prefix version
 local known = redis.call('EXISTS', KEYS[2])
 redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5])
+redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5], 'version', ARGV[7])
 redis.call('HINCRBY', KEYS[2], 'beat', 1)
 -- Reports that ended or were erased while this process has work on them: its calls for them are to be aborted, and no message may be lost
 -- on the way, so every beat says it again until the work is put down.
@@ -54,12 +56,12 @@ return {known == 1 and 'known' or 'new', ended}
 /** Registers the process if need be and counts its beat up. `new` on any but the first beat: it was declared dead meanwhile. */
 export async function beat(store: Store, identity: ProcessIdentity): Promise<Beat> {
   const { redis, keys } = store;
-  const { id, pid, home, started, roles } = identity;
+  const { id, pid, home, started, roles, version } = identity;
   const [word, ended] = await run<[Beat["registered"], ReportId[]]>(
     redis,
     BEAT,
     [keys.processes, keys.process(id), keys.inHand(id)],
-    [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length)],
+    [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length), version],
   );
   return { registered: word, ended };
 }
@@ -85,6 +87,8 @@ export async function listProcesses(store: Store): Promise<ProcessRecord[]> {
       home: fields["home"] ?? "",
       started: fields["started"] ?? "",
       roles: fields["roles"] ?? "",
+      // Earlier releases did not say.
+      version: fields["version"] ?? "unknown",
       beat: Number(fields["beat"] ?? 0),
     };
   });

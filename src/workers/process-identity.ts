@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { packageVersion } from "../config/package-version.ts";
 import type { ProcessIdentity, ProcessRecord } from "../store/processes.ts";
 
 export function identifyProcess(roles: readonly string[]): ProcessIdentity {
@@ -12,6 +13,7 @@ export function identifyProcess(roles: readonly string[]): ProcessIdentity {
     home: home(),
     started,
     roles: roles.join(","),
+    version: packageVersion(),
   };
 }
 

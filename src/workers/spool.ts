@@ -148,7 +148,8 @@ export function eraseSpooled(dir: string | null, reports: readonly ReportId[]): 
   }
 }
 
-function spoolFiles(dir: string): string[] {
+/** Paid answers of an earlier process that wait to be saved, half-written ones among them. */
+export function spoolFiles(dir: string): string[] {
   try {
     return readdirSync(dir)
       .filter((name) => name.includes(".answer.json"))

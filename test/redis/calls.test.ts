@@ -157,7 +157,14 @@ class Scene {
     const claimId = randomUUID();
     const process = this.processes[by] ?? "";
     for (let n = 0; n < times; n++) {
-      await beat(store, { id: process, pid: 1, home: "elsewhere", started: "1", roles: "worker" });
+      await beat(store, {
+        id: process,
+        pid: 1,
+        home: "elsewhere",
+        started: "1",
+        roles: "worker",
+        version: "1",
+      });
       const outcome = await claimSection(
         store,
         { report: this.report, type: "stepped", section: "body", version: 1, run: 1, claimId, process },

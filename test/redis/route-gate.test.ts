@@ -52,7 +52,7 @@ beforeAll(async () => {
     { account: "acme", type: "stepped", source: { topic: "x" } },
   );
   await startRound(store, { id, type: "stepped", run: 1 }, 1, ["body"], 60_000);
-  await beat(store, { id: "p", pid: 1, home: "elsewhere", started: "1", roles: "worker" });
+  await beat(store, { id: "p", pid: 1, home: "elsewhere", started: "1", roles: "worker", version: "1" });
   const claimed = await claimSection(
     store,
     { report: id, type: "stepped", section: "body", version: 1, run: 1, claimId: "c", process: "p" },

@@ -1,17 +1,16 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
+import { packageVersion } from "../../config/package-version.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
-import { packageVersion } from "../package-version.ts";
+import { rolesOption, type RoleName } from "../options.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 interface StartOptions {
-  roles: readonly ("api" | "orchestrator" | "worker")[];
+  roles: readonly RoleName[];
   concurrency?: number;
 }
-
-const ROLE_NAMES = ["api", "orchestrator", "worker"] as const;
 
 export function startCommand({ output }: Terminal): Command {
   return new Command("start")
@@ -20,11 +19,7 @@ export function startCommand({ output }: Terminal): Command {
       "Runs roles of the fleet on REDIS_URL with the configured provider. SIGTERM and Ctrl-C: no new call starts, calls in " +
         "flight get the grace period, sections are handed on to other workers. A second signal ends it at once.",
     )
-    .addOption(
-      new Option("--roles <roles>", "comma-separated: api, orchestrator, worker")
-        .default([...ROLE_NAMES], "all")
-        .argParser(roles),
-    )
+    .addOption(rolesOption("comma-separated: api, orchestrator, worker"))
     .addOption(
       new Option("--concurrency <n>", "sections written at the same time (default: CONCURRENCY)").argParser(
         positive,
@@ -180,15 +175,6 @@ function listenError(error: unknown, { host, port }: { host: string; port: numbe
     "usage",
     `This process cannot listen on ${host}:${port} (${code}). Set HOST, and PORT to a free one or to 0.`,
   );
-}
-
-function roles(text: string): StartOptions["roles"] {
-  const names = text.split(",").map((name) => name.trim());
-  const known = ROLE_NAMES.filter((role) => names.includes(role));
-  if (known.length === 0 || names.some((name) => !(ROLE_NAMES as readonly string[]).includes(name))) {
-    throw new InvalidArgumentError(`Expected one or more of ${ROLE_NAMES.join(", ")}, separated by commas.`);
-  }
-  return known;
 }
 
 function positive(text: string): number {

@@ -1,9 +1,11 @@
-/** The version in our own package.json. */
+/** The version of this package, for whoever asks and for the process registry. */
 import { readFileSync } from "node:fs";
 
+// Beside the sources in a clone, one folder further up from dist/.
+const MANIFESTS = ["../../package.json", "../../../package.json"];
+
 export function packageVersion(): string {
-  // Two folders up in a clone, three from dist/.
-  for (const up of ["../../package.json", "../../../package.json"]) {
+  for (const up of MANIFESTS) {
     try {
       const manifest = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as {
         version?: unknown;
