@@ -1,5 +1,6 @@
 /** How the pages write times, money and states. Status is a mark and a word, never a colour alone. */
 import { formatUsd, type EpochMs, type MicroUsd } from "../domain/ids.ts";
+import type { Report } from "../domain/report.ts";
 import { html, type Html } from "./html.ts";
 
 const NUMBERS = new Intl.NumberFormat("en-US");
@@ -9,7 +10,7 @@ export function count(number: number): string {
 }
 
 export function usd(micros: MicroUsd): string {
-  return formatUsd(micros);
+  return micros === 0 ? "$0" : formatUsd(micros);
 }
 
 export function percent(part: number, whole: number): string {
@@ -36,6 +37,13 @@ export function shortWait(ms: number): string {
   if (ms < 60 * 60_000) return `${Math.round(ms / 60_000)} min`;
   if (ms < 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`;
   return `${Math.round(ms / 86_400_000)} d`;
+}
+
+/** The price, and what became of it. */
+export function credits(report: Pick<Report, "credits" | "hold" | "charged">): Html {
+  const words = { requested: "asked", reserved: "held", committed: "charged", reversed: "returned" } as const;
+  const amount = report.hold === "committed" ? report.charged : report.credits;
+  return html`${count(amount)} <small>${words[report.hold]}</small>`;
 }
 
 const LOOKS = {

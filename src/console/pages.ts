@@ -1,6 +1,6 @@
 /** Every page and action there is. What is added here is served, and walked through by the tests. */
 import type { Action, Page } from "./page.ts";
 import { overviewPages } from "./pages/overview.ts";
-import { reportPages } from "./pages/reports.ts";
+import { reportListPages } from "./pages/report-list.ts";
 
-export const PAGES: readonly (Page | Action)[] = [...overviewPages, ...reportPages];
+export const PAGES: readonly (Page | Action)[] = [...overviewPages, ...reportListPages];

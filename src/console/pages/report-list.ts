@@ -1,0 +1,209 @@
+/** Every report, the newest first: its one-line reason in the list, and its money beside it. */
+import { z } from "zod";
+import type { ReportId } from "../../domain/ids.ts";
+import { isReportId } from "../../domain/ids.ts";
+import { FAILURE_KINDS, totalSpend } from "../../domain/failure.ts";
+import { progressPercent, REPORT_STATUSES, type Section } from "../../domain/report.ts";
+import { listBreakers } from "../../store/breakers.ts";
+import { countByStatus, findReports, type Place, type StatusCount } from "../../store/find-reports.ts";
+import { redisNow, type Store } from "../../store/redis.ts";
+import { readReport, readSectionsOf, type StoredReport } from "../../store/reports.ts";
+import { ago, count, credits, status, usd } from "../format.ts";
+import { html, NOTHING, type Html } from "../html.ts";
+import { page } from "../page.ts";
+import { reasonOf } from "../reason.ts";
+import { parseSearch, QUALIFIERS, type Search } from "../search.ts";
+
+const ROWS = 50;
+
+const query = z.object({
+  q: z.string().max(500).catch("").default(""),
+  status: z.enum(REPORT_STATUSES).optional().catch(undefined),
+  type: z.string().max(100).optional().catch(undefined),
+  kind: z.enum(FAILURE_KINDS).optional().catch(undefined),
+  account: z.string().max(100).optional().catch(undefined),
+  after: z.string().max(100).optional().catch(undefined),
+});
+type Query = z.output<typeof query>;
+
+const list = page({
+  path: "/reports",
+  role: "viewer",
+  query,
+  async show({ desk, query: asked }) {
+    const { store } = desk;
+    // Whoever pastes an id wants that report.
+    const id = asked.q.trim();
+    if (isReportId(id) && (await readReport(store, id)) !== null) return { to: `/console/reports/${id}` };
+
+    const search = parseSearch(asked.q);
+    const sought = { ...search.sought, ...given(asked) };
+    const after = placeIn(asked.after);
+    const [found, counts, types, now] = await Promise.all([
+      findReports(store, sought, { limit: ROWS, after }),
+      countByStatus(store),
+      listBreakers(store),
+      redisNow(store),
+    ]);
+    const rows = await withSections(store, found.reports);
+    return {
+      title: "Reports",
+      nav: "reports",
+      body: html`<h1>Reports</h1>
+        ${tabs(asked, counts)} ${filters(asked, types, search)}
+        <div id="reports" data-live="reports">
+          ${rows.length === 0 ? empty(found.next !== null) : table(rows, now)}
+          ${more(asked, found.next, rows.length, found.lookedAt)}
+        </div>`,
+    };
+  },
+});
+
+function given({ status: wanted, type, kind, account }: Query) {
+  return {
+    ...(wanted === undefined ? {} : { status: wanted }),
+    ...(type === undefined || type === "" ? {} : { type }),
+    ...(kind === undefined ? {} : { kind }),
+    ...(account === undefined || account === "" ? {} : { account }),
+  };
+}
+
+async function withSections(store: Store, reports: readonly StoredReport[]): Promise<Row[]> {
+  const sections = await readSectionsOf(
+    store,
+    reports.map(({ report, plan }) => ({ id: report.id, plan: plan ?? [] })),
+  );
+  return reports.map((stored, index) => ({ stored, sections: sections[index] ?? [] }));
+}
+
+interface Row {
+  stored: StoredReport;
+  sections: Section[];
+}
+
+function tabs(asked: Query, counts: readonly StatusCount[]): Html {
+  const all = counts.reduce((sum, { count: number }) => sum + number, 0);
+  const tab = (wanted: Query["status"], words: string, number: number) =>
+    html`<a
+      href="${address({ ...asked, status: wanted, after: undefined })}"
+      ${current(asked.status === wanted)}
+      >${words} <span class="num">${count(number)}</span></a
+    >`;
+  return html`<nav class="tabs" aria-label="By status" id="tabs" data-live="reports">
+    ${tab(undefined, "all", all)}
+    ${counts.map((one) => tab(one.status, one.status.replaceAll("_", " "), one.count))}
+  </nav>`;
+}
+
+function current(isCurrent: boolean): Html {
+  return isCurrent ? html`aria-current="page"` : NOTHING;
+}
+
+function filters(asked: Query, types: readonly string[], { misread }: Search): Html {
+  return html`<form class="filters" action="/console/reports" role="search" data-auto>
+      ${asked.status === undefined ? NOTHING : html`<input type="hidden" name="status" value="${asked.status}" />`}
+      <input
+        type="search"
+        name="q"
+        value="${asked.q}"
+        maxlength="500"
+        aria-label="Search reports"
+        placeholder="Words, an id, or ${QUALIFIERS}"
+        data-search
+      />
+      <select name="type" aria-label="Report type">
+        <option value="">any type</option>
+        ${types.map((type) => option(type, asked.type))}
+      </select>
+      <select name="kind" aria-label="Kind of failure">
+        <option value="">any failure</option>
+        ${FAILURE_KINDS.map((kind) => option(kind, asked.kind))}
+      </select>
+      <button>Search</button>
+    </form>
+    ${
+      misread.length === 0
+        ? NOTHING
+        : html`<p class="banner warn">
+            Not understood and left out: ${misread.join(" ")}. There are ${QUALIFIERS}
+          </p>`
+    }`;
+}
+
+function option(value: string, chosen: string | undefined): Html {
+  return html`<option ${value === chosen ? html`selected` : NOTHING}>${value}</option>`;
+}
+
+function table(rows: readonly Row[], now: number): Html {
+  return html`<table class="cards">
+    <thead>
+      <tr>
+        <th>Status</th>
+        <th>Report</th>
+        <th>Why</th>
+        <th>Done</th>
+        <th class="num">Credits</th>
+        <th class="num">Spent</th>
+        <th class="num">Ordered</th>
+      </tr>
+    </thead>
+    <tbody data-rows>
+      ${rows.map((row) => tableRow(row, now))}
+    </tbody>
+  </table>`;
+}
+
+function tableRow({ stored: { report }, sections }: Row, now: number): Html {
+  const reason = reasonOf(report, sections, now);
+  const done = progressPercent(report, sections);
+  const tags = Object.entries(report.tags);
+  const wasted = report.spend.wasted;
+  return html`<tr id="row-${report.id}">
+    <td>${status(report.status)}</td>
+    <td>
+      <a href="/console/reports/${report.id}">${report.type}</a>
+      <span class="muted">for ${report.account}</span> <br /><small class="mono">${report.id}</small>
+      ${tags.length === 0 ? NOTHING : html`<small>${tags.map(([name, value]) => `${name}: ${value}`).join(", ")}</small>`}
+    </td>
+    <td class="why">
+      ${reason.kind === null ? NOTHING : html`<strong>${reason.kind}</strong> `}${reason.text}
+      ${report.deadlineMissedAt === null ? NOTHING : html`<span class="warn">late</span>`}
+    </td>
+    <td><progress max="100" value="${done}" aria-label="${done} percent done"></progress></td>
+    <td class="num" data-label="Credits">${credits(report)}</td>
+    <td class="num" data-label="Spent">
+      ${usd(totalSpend(report.spend))}
+      ${wasted === 0 ? NOTHING : html`<br /><small class="bad">${usd(wasted)} wasted</small>`}
+    </td>
+    <td class="num" data-label="Ordered">${ago(report.createdAt, now)}</td>
+  </tr>`;
+}
+
+function empty(isUnfinished: boolean): Html {
+  return isUnfinished
+    ? html`<p class="muted">None among the reports looked at so far.</p>`
+    : html`<p class="muted">No report is like that.</p>`;
+}
+
+function more(asked: Query, next: Place | null, shown: number, lookedAt: number): Html {
+  if (next === null) return NOTHING;
+  const words = shown < ROWS ? `Search older ones (${count(lookedAt)} were looked at)` : "Older";
+  return html`<p>
+    <a class="button plain" href="${address({ ...asked, after: `${next.createdAt} ${next.id}` })}"
+      >${words}</a
+    >
+  </p>`;
+}
+
+function placeIn(text: string | undefined): Place | undefined {
+  const [, createdAt, id] = /^(\d{1,16}) (rp-[0-9a-z]{25})$/.exec(text ?? "") ?? [];
+  return id === undefined ? undefined : { createdAt: Number(createdAt), id: id as ReportId };
+}
+
+function address(asked: Query): string {
+  const fields = Object.entries(asked).filter(([, value]) => value !== undefined && value !== "");
+  const search = new URLSearchParams(fields as [string, string][]).toString();
+  return `/console/reports${search === "" ? "" : `?${search}`}`;
+}
+
+export const reportListPages = [list];
