@@ -17,6 +17,7 @@ import { mayRunAgain } from "../store/credit-review.ts";
 import { decideSections, type Decided, type SectionEffect } from "../store/resume.ts";
 import type { StoredReport } from "../store/reports.ts";
 import { leaveOutbox } from "../store/wakeups.ts";
+import { joinRun } from "../workers/join-run.ts";
 import { authorOf, PLANNING, type Author } from "../workers/section-author.ts";
 import { materialFor, requireReport, shelfOf } from "./material.ts";
 import { rehearse, type Rehearsal, type Walking } from "./rehearse.ts";
@@ -167,7 +168,7 @@ export async function walkCase(
 /** Once a decision is in the store it is rung at once; the outbox does it again where this process dies first. */
 export async function ring(desk: Counter, report: StoredReport["report"]["id"], run: number): Promise<void> {
   await desk.queues.ringReport(report, run);
-  await leaveOutbox(desk.store, report);
+  if ((await joinRun(desk, report)) !== "later") await leaveOutbox(desk.store, report);
 }
 
 export function requireDone(

@@ -85,7 +85,7 @@ const FAILED = no("It has failed and its credits were returned. Order it again."
 const CANCELLED = no("It is cancelled and its credits were returned. Order it again.");
 
 const ENDED = { completed: DELIVERED, failed: FAILED, cancelled: CANCELLED } as const;
-/** Decisions about one parked section; a live run takes them up in its next round. */
+/** Decisions about one parked section; a live run takes them up at once, as a further round. */
 const OF_A_SECTION = {
   pending: NOTHING_PARKED,
   running: YES,

@@ -42,6 +42,12 @@ function sectionJobId(job: SectionJobData): string {
   return `${job.report}.${job.section}.r${job.run}.${job.round}`;
 }
 
+/** The section in a child's key, `<prefix>:<queue>:<report>.<section>.r<run>.<round>`; no name in it has a dot or a colon. */
+function sectionIn(childKey: string): string | null {
+  const id = childKey.slice(childKey.lastIndexOf(":") + 1);
+  return id.split(".")[1] ?? null;
+}
+
 /** More children than a report may have sections; what lies beyond is not looked at. */
 const MOST_CHILDREN = 1_000;
 const CHILDREN_AT_ONCE = 200;
@@ -138,6 +144,38 @@ export class Queues {
         },
       })),
     );
+  }
+
+  /** As `addSections`, below a parent that may be waiting for others; false where it has ended meanwhile. */
+  async joinSections(type: string, jobs: readonly SectionJobData[]): Promise<boolean> {
+    const [first] = jobs;
+    if (first === undefined) return true;
+    const parent = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(first.report, first.run));
+    if (parent === undefined) return false;
+    await this.addSections({ id: parent.id ?? "", queueKey: parent.queueQualifiedName }, type, jobs);
+    return true;
+  }
+
+  /**
+   * The sections a run's parent job waits for. `parent_looks`: it does not wait for any, and looks at the report when it
+   * runs next or is made anew; `parent_active`: it runs, and may have looked before.
+   */
+  async queuedSections(
+    report: ReportId,
+    run: number,
+  ): Promise<ReadonlySet<string> | "parent_active" | "parent_looks"> {
+    const parent = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(report, run));
+    const state = await parent?.getState();
+    if (state === "active") return "parent_active";
+    if (parent === undefined || state !== "waiting-children") return "parent_looks";
+    const queued = new Set<string>();
+    for await (const children of this.#openChildren(parent)) {
+      for (const key of children) {
+        const section = sectionIn(key);
+        if (section !== null) queued.add(section);
+      }
+    }
+    return queued;
   }
 
   /** As admitted: all jobs of a report stand at the same place in their queues. */

@@ -3,7 +3,7 @@
  * decision is audited, and the report is put into the outbox, so that a crash right after loses nothing.
  *
  *     report at needs_review    the next run begins: run + 1, round 0
- *     report still running      the sections join its next round
+ *     report still running      the sections join its run as a further round
  *
  * A decision names the version it has seen (of its case, or the report's count of decisions) and an operation id. The
  * same operation again is answered as done; another one on an older version is refused, so that of two people who click

@@ -31,6 +31,7 @@ import { followBreakers, type Rung } from "./follow-breakers.ts";
 import { followDeadlines } from "./follow-deadlines.ts";
 import { followPlaces } from "./follow-places.ts";
 import { handOnWorkOf } from "./hand-on.ts";
+import { joinRun } from "./join-run.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Chore, Workshop } from "./session.ts";
@@ -132,7 +133,10 @@ export class Sweeper {
     const { store, queues } = this.#workshop;
     for (const report of await listWaitingInOutbox(store, OUTBOX_GRACE_MS)) {
       const stored = await readReport(store, report);
-      if (stored !== null) await queues.ringReport(report, stored.report.run);
+      if (stored !== null) {
+        await queues.ringReport(report, stored.report.run);
+        if ((await joinRun(this.#workshop, report)) === "later") continue;
+      }
       await leaveOutbox(store, report, stored !== null);
     }
   }

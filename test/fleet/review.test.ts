@@ -132,6 +132,31 @@ test("resume asks the failed call once more, and everything else is read from it
   ]);
 });
 
+test("a section resumed while others are still being written joins the run at once, and does not wait for them", async () => {
+  const fleet = await aFleet([
+    EMPTY_FIRST,
+    { match: { contains: "topic/second" }, fault: { kind: "slow_drip", everyMs: 100, chunks: 30 } },
+  ]);
+  const id = await fleet.submit({ ...ORDER, type: "topic" });
+  const statuses = async () => (await fleet.sections(id)).map(({ status }) => status);
+  await waitFor(
+    async () => (await statuses())[0] === "needs_review",
+    () => "the first section is not parked",
+  );
+  fleet.provider.setFaults?.([]);
+  const [found] = await listCases(fleet.store, { report: id, limit: 1 });
+  const resumed = await resumeCase(desk(fleet), found?.id ?? "", BY, "current");
+  expect(resumed.run).toBe(1);
+  await waitFor(
+    async () => (await statuses())[0] === "completed",
+    () => "the resumed section is not written",
+  );
+  expect(await statuses()).toEqual(["completed", "running"]);
+  await fleet.delivered(id);
+  expect((await fleet.read(id)).report).toMatchObject({ run: 1, round: 2, delivery: "full" });
+  expect(billedByMark(fleet.ledger())["topic/second/write"]).toBe(1);
+});
+
 test("a resumed call that fails again has a whole repair budget again, and opens a case of its own", async () => {
   const fleet = await aFleet([EMPTY_FIRST]);
   const { id, found } = await aParkedTopic(fleet);
