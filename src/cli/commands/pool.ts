@@ -5,6 +5,7 @@ import type { PoolEvent } from "../../workers/pool.ts";
 import type { Terminal } from "../command.ts";
 import { duration, wholeNumber } from "../options.ts";
 import { startReplica } from "../start-replica.ts";
+import { packageVersion } from "../../config/package-version.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 interface PoolCommandOptions {
@@ -49,12 +50,16 @@ export function poolCommand({ output }: Terminal): Command {
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { Pool } = await import("../../workers/pool.ts");
+      const { startProbes } = await import("../../api/start-probes.ts");
+      const { createExposition } = await import("../../observability/exposition.ts");
+      const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
       // What would end every replica is one sentence here, and not a pool of crashes.
       const { types } = await configuredTypes(config, configuredModels(config));
       const { durations, timeScale } = config;
+      const port = config.api.portIsSet ? config.api.port : 0;
       const stopped = stopSignal(() => pool.kill());
       const pool = new Pool({
         redisUrl,
@@ -73,18 +78,32 @@ export function poolCommand({ output }: Terminal): Command {
           longestMs: durations.restartLongestMs,
           steadyMs: durations.restartSteadyMs,
         },
-        startReplica: () =>
+        startReplica: (place) =>
           startReplica({
             program: process.argv[1] ?? "",
             concurrency: options.concurrency,
-            // Each replica takes a port of its own.
-            env: environmentWith({ PORT: "0" }),
+            // Each replica has a port of its own; where ours is known, so are theirs.
+            env: environmentWith({ PORT: String(port === 0 ? 0 : port + 1 + place) }),
           }),
         tell: (event) => output.data({ at: Date.now(), ...event }, () => [sentence(event)]),
       });
+      const measured = new ProcessMetrics({ version: packageVersion(), roles: ["pool"] });
+      const probes = await startProbes({
+        redisUrl,
+        fleet: config.fleet,
+        listen: { host: config.api.host, port },
+        health: { unreadyBecause: () => null },
+        metrics: {
+          exposition: createExposition(measured, null),
+          host: config.api.host,
+          token: config.metricsToken,
+        },
+      });
       pool.start();
       await stopped;
+      probes.drain();
       await pool.stop();
+      await probes.close();
     });
 }
 
