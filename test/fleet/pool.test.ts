@@ -44,6 +44,7 @@ async function aFleet(callMs: number) {
     REDIS_URL: testRedisUrl(),
     FLEET: fleet,
     REPORT_TYPES: TYPES,
+    ACCEPT_LOSS: "restart",
     LOG_LEVEL: "warn",
     PORT: "0",
     OPENAI_BASE_URL: provider.url,
