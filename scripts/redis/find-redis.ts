@@ -70,7 +70,8 @@ async function installed(say: (line: string) => void): Promise<RedisEngine | nul
     if (needsRoot && process.getuid?.() !== 0) continue;
     for (const args of attempts) {
       say(`No Redis here: installing one with \`${program} ${args.join(" ")}\` ...`);
-      const ended = program === "apt-get" ? await installWithApt(args) : await runQuietly(program, args);
+      const ended =
+        program === "apt-get" ? await installWithApt(args, "redis-server") : await runQuietly(program, args);
       if (ended.code !== 0) say(ended.output.trimEnd());
       const server = serverOnPath(say);
       if (server !== null) return server;

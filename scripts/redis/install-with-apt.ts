@@ -13,7 +13,11 @@ const SET_ASIDE = `${POLICY}.before-report-fleet`;
 const MARK = "# report-fleet: no service starts while its package is installed";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-export async function installWithApt(args: readonly string[]): Promise<{ code: number; output: string }> {
+/** `service` is the package's own, which is not to start with the machine's next boot either. */
+export async function installWithApt(
+  args: readonly string[],
+  service: string | null = null,
+): Promise<{ code: number; output: string }> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   // Somebody else's apt (unattended upgrades on a fresh machine) may hold dpkg's lock for a while.
   const apt = (...rest: readonly string[]): Promise<{ code: number; output: string }> =>
@@ -31,7 +35,7 @@ export async function installWithApt(args: readonly string[]): Promise<{ code: n
   forbidServices();
   try {
     const ended = await apt("--no-install-recommends", ...args);
-    await disableService("redis-server");
+    if (service !== null) await disableService(service);
     return ended;
   } finally {
     restoreServices();

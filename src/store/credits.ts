@@ -179,12 +179,26 @@ export async function readBalance(store: Store, account: string): Promise<Balanc
   return balanceOf(account, await store.redis.hgetall(store.keys.account(account)));
 }
 
-/** The balance and the id of the newest row it holds, read together. */
-export async function readBalanceAt(
-  store: Store,
-  account: string,
-): Promise<{ balance: Balance; entries: number }> {
-  const fields = await store.redis.hgetall(store.keys.account(account));
+/** A balance and the id of the newest row it holds, read together. */
+export interface BalanceAt {
+  balance: Balance;
+  entries: number;
+}
+
+export async function readBalanceAt(store: Store, account: string): Promise<BalanceAt> {
+  return balanceAt(account, await store.redis.hgetall(store.keys.account(account)));
+}
+
+export async function readBalancesAt(store: Store, accounts: readonly string[]): Promise<BalanceAt[]> {
+  const pipeline = store.redis.pipeline();
+  for (const account of accounts) pipeline.hgetall(store.keys.account(account));
+  return ((await pipeline.exec()) ?? []).map(([error, fields], nth) => {
+    if (error) throw error;
+    return balanceAt(accounts[nth] ?? "", fields as Record<string, string>);
+  });
+}
+
+function balanceAt(account: string, fields: Record<string, string>): BalanceAt {
   return { balance: balanceOf(account, fields), entries: Number(fields["entries"] ?? 0) };
 }
 
