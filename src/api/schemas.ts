@@ -118,6 +118,8 @@ export const CaseView = z
     openedAt: EpochMs,
     attempts: Attempts,
     spentMicros: Micros,
+    wastedMicros: Micros,
+    creditsHeld: Count,
     state: z.object({ status: z.enum(["open", "resolved"]) }),
     actions: z.array(z.enum(ACTIONS)).meta({ description: "What may be done now, the cheapest first" }),
   })
@@ -192,8 +194,10 @@ export const GroupView = z
     seen: Count,
     firstSeen: EpochMs,
     lastSeen: EpochMs,
+    waitingSince: EpochMs.nullable().meta({ description: "Since when its oldest open case waits" }),
     creditsHeld: Count,
     spentMicros: Micros,
+    wastedMicros: Micros,
   })
   .meta({ id: "GroupView" });
 

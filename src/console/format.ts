@@ -1,4 +1,5 @@
 /** How the pages write times, money and states. Status is a mark and a word, never a colour alone. */
+import type { FailureKind } from "../domain/failure.ts";
 import { formatUsd, type EpochMs, type MicroUsd } from "../domain/ids.ts";
 import type { Report } from "../domain/report.ts";
 import { html, type Html } from "./html.ts";
@@ -45,6 +46,20 @@ export function credits(report: Pick<Report, "credits" | "hold" | "charged">): H
   const amount = report.hold === "committed" ? report.charged : report.credits;
   return html`${count(amount)} <small>${words[report.hold]}</small>`;
 }
+
+/** What sort of trouble a failure is, as a word with a border: the first thing a person sorts by. */
+export function kindBadge(kind: FailureKind): Html {
+  return html`<span class="badge ${KINDS[kind]}">${kind}</span>`;
+}
+
+const KINDS = {
+  transient: "wait",
+  contract: "warn",
+  input: "busy",
+  workflow: "bad",
+  persistence: "warn",
+  cost: "bad",
+} as const satisfies Record<FailureKind, string>;
 
 const LOOKS = {
   pending: ["○", "quiet"],

@@ -9,6 +9,7 @@ import type { Visit } from "./page.ts";
 /** Name, address below /console, and the key that follows `g`. A page names its place by `nav`. */
 export const NAVIGATION = [
   { nav: "overview", title: "Overview", to: "/console", key: "o" },
+  { nav: "review", title: "Review", to: "/console/review", key: "v" },
   { nav: "reports", title: "Reports", to: "/console/reports", key: "r" },
 ] as const;
 

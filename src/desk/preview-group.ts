@@ -3,7 +3,7 @@ import { isFleetError } from "../domain/fleet-error.ts";
 import type { MicroUsd } from "../domain/ids.ts";
 import type { PromptChoice, ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
-import { readGroup } from "../store/cases.ts";
+import { readGroup } from "../store/case-groups.ts";
 import type { GroupAction, OperationOrder } from "../store/operations.ts";
 import { casesOf } from "./group-operation.ts";
 import {

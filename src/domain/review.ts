@@ -48,9 +48,12 @@ export interface ReviewCase {
   /** Cases of one group are the same trouble: type, section and fingerprint. */
   group: string;
   openedAt: EpochMs;
-  /** What the section had tried, and what the report had spent, when the case was opened. */
+  /** What the section had tried when the case was opened. */
   attempts: Attempts;
+  /** Money at stake: what the report had spent and wasted when it stopped, and the credits that are held for it. */
   spentMicros: MicroUsd;
+  wastedMicros: MicroUsd;
+  creditsHeld: number;
   evidence: CaseEvidence;
   state: CaseState;
 }

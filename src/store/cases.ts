@@ -13,26 +13,62 @@ import {
   type ReviewCase,
 } from "../domain/review.ts";
 import type { Message, ModelConfig } from "../domain/call.ts";
-import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
+import type { EpochMs, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /**
+ * What waits for a person in a group is kept as sums beside it, and the groups stand in an index for each order they are
+ * read in: a group of ten thousand cases is shown as fast as one of two. A case keeps what it has added, so that closing
+ * it takes away the same. What its report goes on to spend is added once the report itself stops (`recount_cases`).
+ */
+const STAKES_LUA = `
+local function spent_on(report_key)
+  local spent, r = 0, redis.call('HMGET', report_key, 'spend.wasted', 'spend.pending', 'spend.useful', 'spend.repaired', 'spend.unknown')
+  for i = 1, 5 do spent = spent + tonumber(r[i] or '0') end
+  return spent, tonumber(r[1] or '0')
+end
+local function at_stake(names, group, micros, wasted, credits)
+  redis.call('HINCRBY', names.group .. group, 'spent', micros)
+  redis.call('HINCRBY', names.group .. group, 'wasted', wasted)
+  redis.call('HINCRBY', names.group .. group, 'credits', credits)
+  local open = redis.call('ZCARD', names.groupCases .. group)
+  if open == 0 then
+    for _, index in ipairs({names.groups, names.groupsByAge, names.groupsBySize, names.groupsByCredits}) do redis.call('ZREM', index, group) end
+    return
+  end
+  redis.call('ZADD', names.groupsByAge, redis.call('ZRANGE', names.groupCases .. group, 0, 0, 'WITHSCORES')[2], group)
+  redis.call('ZADD', names.groupsBySize, open, group)
+  redis.call('ZADD', names.groupsByCredits, redis.call('HGET', names.group .. group, 'credits'), group)
+end
+local function recount_cases(names, report_key)
+  local spent, wasted = spent_on(report_key)
+  for _, id in ipairs(redis.call('ZRANGE', names.casesOf, 0, -1)) do
+    local c = redis.call('HMGET', names.case .. id, 'status', 'group', 'spent', 'wasted')
+    if c[1] == 'open' then
+      redis.call('HSET', names.case .. id, 'spent', plus(spent), 'wasted', plus(wasted))
+      at_stake(names, c[2], plus(spent - tonumber(c[3] or '0')), plus(wasted - tonumber(c[4] or '0')), '0')
+    end
+  end
+end
+`;
+
+/**
  * Opens a case, once per fence (or run, for a case of the report itself). `c` is what `parked_case` read before the
  * script's first write, nil where nothing is parked.
  */
-export const OPEN_CASE_LUA = `
+export const OPEN_CASE_LUA = `${STAKES_LUA}
 local function parked_case(doc)
   if doc == '' then return nil end
   return cjson.decode(doc)
 end
 local function open_case(c, prompt, report_key, section_key, calls_key, events, fleet_events, now)
   if not c then return end
-  local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'spend.pending', 'spend.useful', 'spend.repaired', 'spend.wasted', 'spend.unknown')
-  local spent = 0
-  for i = 4, 8 do spent = spent + tonumber(r[i] or '0') end
+  local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'hold', 'credits')
+  local spent, wasted = spent_on(report_key)
+  local credits = r[4] == 'reserved' and r[5] or '0'
   local s, take, id = {}, '', c.report .. '.r' .. r[3]
   if c.section ~= '' then
     s = redis.call('HMGET', section_key, 'transient', 'repair', 'crash', 'fence')
@@ -42,7 +78,7 @@ local function open_case(c, prompt, report_key, section_key, calls_key, events, 
   if redis.call('EXISTS', c.names.case .. id) == 1 then return end
   redis.call('HSET', c.names.case .. id, 'v', 1, 'id', id, 'version', 1, 'status', 'open', 'report', c.report, 'account', r[1], 'type', c.type,
     'typeVersion', r[2], 'section', c.section, 'run', r[3], 'failure', c.failure, 'group', c.group, 'openedAt', now,
-    'transient', s[1] or '0', 'repair', s[2] or '0', 'crash', s[3] or '0', 'spent', plus(spent),
+    'transient', s[1] or '0', 'repair', s[2] or '0', 'crash', s[3] or '0', 'spent', plus(spent), 'wasted', plus(wasted), 'credits', credits,
     'call', c.call, 'callKey', c.callKey, 'take', take, 'promptVersion', c.promptVersion, 'model', c.model, 'path', c.path, 'halts', c.halts or '')
   if prompt ~= '' then redis.call('HSET', c.names.case .. id, 'prompt', prompt) end
   redis.call('ZADD', c.names.cases, now, id)
@@ -55,15 +91,16 @@ local function open_case(c, prompt, report_key, section_key, calls_key, events, 
   local root, what = string.match(report_key, '^(.-}):'), '|' .. c.type .. '|' .. string.match(c.failure, '"kind":"(%a+)"')
   count(root, 'fleet_review_opened_total' .. what)
   count(root, 'fleet_review_open' .. what)
+  at_stake(c.names, c.group, plus(spent), plus(wasted), credits)
   emit(events, fleet_events, cjson.encode({event = 'review.opened', report = c.report, type = c.type, section = c.section, case = id, group = c.group}))
 end
 `;
 
 /** Resolves one case, or every open case of a report. `names` is what `caseNames` made, decoded. */
-export const CLOSE_CASES_LUA = `
+export const CLOSE_CASES_LUA = `${STAKES_LUA}
 local function close_case(names, id, action, by, why, operation, now)
   local case_key = names.case .. id
-  local c = redis.call('HMGET', case_key, 'status', 'group', 'type', 'failure', 'openedAt')
+  local c = redis.call('HMGET', case_key, 'status', 'group', 'type', 'failure', 'openedAt', 'spent', 'wasted', 'credits')
   if c[1] ~= 'open' then return end
   local root = string.match(case_key, '^(.-}):')
   count(root, 'fleet_review_open|' .. c[3] .. '|' .. string.match(c[4], '"kind":"(%a+)"'), -1)
@@ -73,7 +110,11 @@ local function close_case(names, id, action, by, why, operation, now)
   redis.call('HSET', case_key, 'status', 'resolved', 'action', action, 'by', by, 'why', why, 'operation', operation, 'resolvedAt', now)
   redis.call('ZREM', names.cases, id)
   redis.call('ZREM', names.groupCases .. c[2], id)
-  if redis.call('ZCARD', names.groupCases .. c[2]) == 0 then redis.call('ZREM', names.groups, c[2]) end
+  redis.call('ZADD', names.decided, now, id)
+  redis.call('ZREMRANGEBYRANK', names.decided, 0, -1001)
+  redis.call('ZREM', names.claims, id)
+  redis.call('HDEL', names.claimers, id)
+  at_stake(names, c[2], minus(tonumber(c[6] or '0')), minus(tonumber(c[7] or '0')), minus(tonumber(c[8] or '0')))
 end
 local function close_cases(names, action, by, why, operation, now)
   for _, id in ipairs(redis.call('ZRANGE', names.casesOf, 0, -1)) do close_case(names, id, action, by, why, operation, now) end
@@ -92,6 +133,12 @@ export function caseNames(store: Store, report: ReportId) {
     groups: keys.groups,
     group: keys.group(""),
     groupCases: keys.groupCases(""),
+    groupsByAge: keys.groupsByAge,
+    groupsBySize: keys.groupsBySize,
+    groupsByCredits: keys.groupsByCredits,
+    decided: keys.decidedCases,
+    claims: keys.caseClaims,
+    claimers: keys.caseClaimers,
     deadlines: keys.reviewDeadlines,
   };
 }
@@ -140,8 +187,8 @@ export function openingArguments(store: Store, parked: Parked | null): [string, 
 }
 
 export async function readCase(store: Store, id: string): Promise<ReviewCase | null> {
-  const fields = await store.redis.hgetall(store.keys.case(id));
-  return fields["id"] === undefined ? null : parseCase(fields);
+  const [found = null] = await readCases(store, [id]);
+  return found;
 }
 
 /** The question of a case as it was asked, or null where none failed. */
@@ -184,78 +231,66 @@ export async function listCases(store: Store, filter: CaseFilter): Promise<Revie
   return found;
 }
 
+/** All but the question, which is as large as its source and is read for itself. */
+const CASE_FIELDS = (
+  "id version status report account type typeVersion section run failure group openedAt transient repair crash " +
+  "spent wasted credits call callKey take promptVersion model path action by why resolvedAt"
+).split(" ");
+
+/** In the order of the ids; what is gone meanwhile is left out. */
 export async function readCases(store: Store, ids: readonly string[]): Promise<ReviewCase[]> {
   if (ids.length === 0) return [];
   const pipeline = store.redis.pipeline();
-  for (const id of ids) pipeline.hgetall(store.keys.case(id));
+  for (const id of ids) pipeline.hmget(store.keys.case(id), ...CASE_FIELDS);
   return ((await pipeline.exec()) ?? []).flatMap(([error, row]) => {
     if (error) throw error;
-    const fields = row as Record<string, string>;
+    const values = row as (string | null)[];
+    const fields = Object.fromEntries(
+      CASE_FIELDS.flatMap((name, index) =>
+        typeof values[index] === "string" ? [[name, values[index]]] : [],
+      ),
+    ) as Record<string, string>;
     return fields["id"] === undefined ? [] : [parseCase(fields)];
   });
 }
 
-export interface CaseGroup {
-  group: string;
-  type: string;
-  section: string | null;
-  failure: FailureSummary;
-  /** Open cases now, and how many there have ever been. */
-  open: number;
-  seen: number;
-  firstSeen: EpochMs;
-  lastSeen: EpochMs;
-  /** Money at stake: credits held for and dollars spent on the reports that wait. */
-  creditsHeld: number;
-  spentMicros: MicroUsd;
-}
-
-/** Enough for any sum a person reads; a larger group is summed over its oldest cases. */
-const MOST_SUMMED = 2_000;
-
-/** The groups that were seen last come first. */
-export async function listGroups(
+/** Of each group the cases that wait longest, the oldest first. */
+export async function oldestCasesOf(
   store: Store,
-  page: { limit: number; offset?: number | undefined },
-): Promise<CaseGroup[]> {
-  const { keys, redis } = store;
-  const offset = page.offset ?? 0;
-  const names = await redis.zrevrange(keys.groups, offset, offset + page.limit - 1);
-  const groups = await Promise.all(names.map((name) => readGroup(store, name)));
-  return groups.filter((group) => group !== null);
+  groups: readonly string[],
+  each: number,
+): Promise<Map<string, ReviewCase[]>> {
+  const pipeline = store.redis.pipeline();
+  for (const group of groups) pipeline.zrange(store.keys.groupCases(group), 0, String(each - 1));
+  const replies = groups.length === 0 ? [] : ((await pipeline.exec()) ?? []);
+  const ids = replies.flatMap(([error, reply]) => {
+    if (error) throw error;
+    return reply as string[];
+  });
+  return Map.groupBy(await readCases(store, ids), ({ group }) => group);
 }
 
-export async function readGroup(store: Store, group: string): Promise<CaseGroup | null> {
-  const { keys, redis } = store;
-  const fields = await redis.hgetall(keys.group(group));
-  if (fields["type"] === undefined) return null;
-  const open = await redis.zcard(keys.groupCases(group));
-  const cases = await listCases(store, { group, limit: MOST_SUMMED });
-  const reports = [...new Set(cases.map(({ report }) => report))];
-  const pipeline = redis.pipeline();
-  for (const report of reports) pipeline.hmget(keys.report(report), "hold", "credits", ...SPENT_FIELDS);
-  let creditsHeld = 0;
-  let spentMicros = 0;
-  for (const [, row] of (await pipeline.exec()) ?? []) {
-    const [hold, credits, ...spent] = row as (string | null)[];
-    if (hold === "reserved") creditsHeld += Number(credits ?? 0);
-    spentMicros += spent.reduce((sum, micros) => sum + Number(micros ?? 0), 0);
-  }
-  return {
-    group,
-    type: fields["type"],
-    section: fields["section"] || null,
-    failure: JSON.parse(fields["failure"] ?? "{}") as FailureSummary,
-    open,
-    seen: Number(fields["seen"] ?? 0),
-    firstSeen: Number(fields["firstSeen"] ?? 0),
-    lastSeen: Number(fields["lastSeen"] ?? 0),
-    creditsHeld,
-    spentMicros,
-  };
+/** The cases that were decided last, the newest first; a bounded number of them is remembered. */
+export async function listDecidedCases(store: Store, limit: number): Promise<ReviewCase[]> {
+  return readCases(store, await store.redis.zrevrange(store.keys.decidedCases, 0, limit - 1));
 }
 
-const SPENT_FIELDS = ["spend.pending", "spend.useful", "spend.repaired", "spend.wasted", "spend.unknown"];
+/** The cases before and after this one in its group, by age; null at either end. */
+export async function readNeighbours(
+  { redis, keys }: Store,
+  { id, group, openedAt }: ReviewCase,
+): Promise<{ previous: string | null; next: string | null }> {
+  const index = keys.groupCases(group);
+  const rank = await redis.zrank(index, id);
+  // A decided case has left the index; those that are younger stand where it stood.
+  const at = rank ?? (await redis.zcount(index, "-inf", `(${openedAt}`));
+  const next = at + (rank === null ? 0 : 1);
+  const [before, after] = await Promise.all([
+    at === 0 ? [] : redis.zrange(index, at - 1, String(at - 1)),
+    redis.zrange(index, next, String(next)),
+  ]);
+  return { previous: before[0] ?? null, next: after[0] ?? null };
+}
 
 export interface Note {
   at: EpochMs;
@@ -322,6 +357,8 @@ function parseCase(fields: Record<string, string>): ReviewCase {
     openedAt: number("openedAt"),
     attempts: { transient: number("transient"), repair: number("repair"), crash: number("crash") },
     spentMicros: number("spent"),
+    wastedMicros: number("wasted"),
+    creditsHeld: number("credits"),
     evidence,
     state,
   };

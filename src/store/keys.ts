@@ -62,6 +62,15 @@ export function keysOf(fleet: string) {
     groups: `${root}:groups`,
     group: (group: string) => `${root}:group:${group}`,
     groupCases: (group: string) => `${root}:group-cases:${group}`,
+    /** The same groups by the time their oldest case was opened, by how many cases wait, and by the credits held for them. */
+    groupsByAge: `${root}:groups:age`,
+    groupsBySize: `${root}:groups:size`,
+    groupsByCredits: `${root}:groups:credits`,
+    /** The cases that were decided last; score = when. */
+    decidedCases: `${root}:cases:decided`,
+    /** Cases somebody is looking at; score = until when that is taken for granted, and who it is. */
+    caseClaims: `${root}:case-claims`,
+    caseClaimers: `${root}:case-claimers`,
     /** Reports that wait for a person; score = when they are given up. */
     reviewDeadlines: `${root}:review-deadlines`,
     /** Who decided what, and why. */

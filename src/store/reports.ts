@@ -19,7 +19,7 @@ import type {
 import type { Decision } from "../domain/review.ts";
 import type { FailureLimits, HoldStatus } from "../domain/credits.ts";
 import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
-import { OPEN_CASE_LUA, openingArguments } from "./cases.ts";
+import { caseNames, OPEN_CASE_LUA, openingArguments } from "./cases.ts";
 import { CREDIT_REVIEW_LUA, limitsArgument } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
 import { PLACES_LUA } from "./places.ts";
@@ -80,13 +80,13 @@ return 'started'
 `);
 
 const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}${BREAKER_LUA}${PLACES_LUA}
--- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot failure_limits
+-- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot failure_limits case_names
 local status, run, decisions = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'decisions'))
 if status == 'needs_review' and run == ARGV[1] then return 'parked' end
 if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
 -- A person decided about a section since the caller looked: there may be something to write again.
 if (decisions or '0') ~= ARGV[5] then return 'moved' end
-local parked, ballot, limits = parked_case(ARGV[7]), cjson.decode(ARGV[8]), cjson.decode(ARGV[9])
+local parked, ballot, limits, names = parked_case(ARGV[7]), cjson.decode(ARGV[8]), cjson.decode(ARGV[9]), cjson.decode(ARGV[10])
 local now = now_ms()
 enter_status(KEYS[1], 'needs_review')
 redis.call('HSET', KEYS[1], 'failure', ARGV[3], 'updatedAt', now)
@@ -95,6 +95,7 @@ leave_places(KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[2])
 emit(KEYS[3], KEYS[4], ARGV[4])
 open_case(parked, '', KEYS[1], '', '', KEYS[3], KEYS[4], now)
+recount_cases(names, KEYS[1])
 note_failed_report(KEYS[1], now, KEYS[3], KEYS[4], limits)
 breaker_ballot(KEYS[1], KEYS[3], KEYS[4], now, ballot, false)
 return 'parked'
@@ -282,6 +283,7 @@ export async function parkReport(
       openingArguments(store, ownCase)[0],
       ballotArgument({ report: id, section: "(report)", version: parking.version }, parking.ballot),
       limitsArgument(parking.failureLimits),
+      JSON.stringify(caseNames(store, id)),
     ],
   );
 }

@@ -40,28 +40,32 @@ function judgeText<T>(contract: OutputContract<T>, answer: Answer): Judged<T> {
 function judgeJson<T>(contract: Extract<OutputContract<T>, { kind: "json" }>, answer: Answer): Judged<T> {
   const schema = jsonSchemaOf(contract);
   const parsed = salvage(answer.text, schema, answer.finishReason);
-  if (!parsed.ok) {
-    if (answer.finishReason === "length") return poorCompletion(answer);
-    return {
-      ok: false,
-      evidence: { surface: "parse", stage: "parse", text: answer.text, schemaHint: schema },
-      problems: [`The answer is not valid JSON: ${parsed.why}.`],
-    };
-  }
-  const checked = checkOutput(contract, parsed.value);
-  if (checked.ok) return { ok: true, value: checked.value, salvaged: parsed.repairs.length > 0 };
+  if (!parsed.ok && answer.finishReason === "length") return poorCompletion(answer);
+  // JSON of another shape, which salvage leaves alone: only the contract can say where it breaks.
+  const read = parsed.ok ? parsed : strictly(answer.text);
+  const checked = read === null ? null : checkOutput(contract, read.value);
+  if (parsed.ok && checked?.ok === true)
+    return { ok: true, value: checked.value, salvaged: parsed.repairs.length > 0 };
   if (answer.finishReason === "length") return poorCompletion(answer);
+  const evidence = { surface: "parse", stage: "parse", text: answer.text, schemaHint: schema } as const;
+  if (checked === null || checked.ok) {
+    const why = parsed.ok ? "" : `: ${parsed.why}`;
+    return { ok: false, evidence, problems: [`The answer is not valid JSON${why}.`] };
+  }
+  const { code, path, message, problems } = checked;
   return {
     ok: false,
-    evidence: {
-      surface: "domain",
-      stage: "parse",
-      text: answer.text,
-      schemaHint: schema,
-      domain: { code: checked.code, message: `${checked.path} ${checked.message}`, path: checked.path },
-    },
-    problems: checked.problems.map((problem) => `${problem.path} ${problem.message}`),
+    evidence: { ...evidence, surface: "domain", domain: { code, message: `${path} ${message}`, path } },
+    problems: problems.map((problem) => `${problem.path} ${problem.message}`),
   };
+}
+
+function strictly(text: string): { value: unknown } | null {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return null;
+  }
 }
 
 /** Judged by what the provider says of it: refused, filtered, cut, empty. */

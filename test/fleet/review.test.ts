@@ -16,7 +16,8 @@ import {
 } from "../../src/report-types/define-report.ts";
 import { readBreaker } from "../../src/store/breakers.ts";
 import { readAudit } from "../../src/store/audit.ts";
-import { listCases, listGroups, readCase, readQuestion } from "../../src/store/cases.ts";
+import { listGroups } from "../../src/store/case-groups.ts";
+import { listCases, readCase, readQuestion } from "../../src/store/cases.ts";
 import {
   startSimulatedProvider,
   startTestFleet,

@@ -36,7 +36,7 @@ import {
   type Leaving,
 } from "../../src/store/sections.ts";
 import { nextMove } from "../../src/workers/next-move.ts";
-import { checkReviews, readClaims, stolenClaims } from "../support/check-reviews.ts";
+import { checkReviews, checkStakes, readClaims, stolenClaims } from "../support/check-reviews.ts";
 import { openTestStore } from "../support/store-for-tests.ts";
 import { aTopicType } from "../support/report-types/index.ts";
 
@@ -476,6 +476,14 @@ test("resuming one of two sections that halted a running report leaves it halted
   for (const section of SECTIONS) await story.claim(section, "alive");
   expect(story.claims).toHaveLength(4);
   expect(await checkReviews(store, story.id)).toEqual([]);
+});
+
+test("what waits in a group, and the money that waits with it, is what its open cases say, whatever became of the others", async () => {
+  const kept = [await parkedStory(), await parkedStory(), await INTO.running()];
+  await kept[0]?.decide("resume", 0, 2);
+  const [left] = await listCases(store, { report: kept[1]?.id, limit: 1 });
+  expect(left?.creditsHeld).toBe(5);
+  expect(await checkStakes(store, left?.group ?? "")).toEqual([]);
 });
 
 type Doing = (story: Story) => Promise<void>;

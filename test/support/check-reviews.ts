@@ -3,8 +3,10 @@
  * function. It knows nothing of what a test did, so any test may end with it.
  */
 import { createHash } from "node:crypto";
+import { totalSpend } from "../../src/domain/failure.ts";
 import { isFinished } from "../../src/domain/report.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
+import { readGroup } from "../../src/store/case-groups.ts";
 import { listCases } from "../../src/store/cases.ts";
 import type { Store } from "../../src/store/redis.ts";
 import { readEvents, readReport, readSections } from "../../src/store/reports.ts";
@@ -37,6 +39,11 @@ export async function checkReviews(store: Store, id: ReportId): Promise<string[]
       `${one.id} is ${one.state.status}, and its group says otherwise`,
     );
   }
+  for (const one of parked ? open : [])
+    must(
+      one.spentMicros === totalSpend(report.spend),
+      `${one.id} puts ${one.spentMicros} at stake, and ${totalSpend(report.spend)} are spent`,
+    );
   must(!finished || open.length === 0, `it is ${report.status} and has ${open.length} open cases`);
   must(!finished || report.hold !== "reserved", `it is ${report.status} and its hold is ${report.hold}`);
   must(finished || report.hold === "reserved", `it is ${report.status} and its hold is ${report.hold}`);
@@ -68,6 +75,32 @@ export async function checkReviews(store: Store, id: ReportId): Promise<string[]
     }
   }
   return [...problems, ...(await historyProblems(store, id))];
+}
+
+/** What is at stake in a group is what its open cases have at stake, and every index of groups says so. */
+export async function checkStakes(store: Store, group: string): Promise<string[]> {
+  const { redis, keys } = store;
+  const problems: string[] = [];
+  const open = await listCases(store, { group, limit: 10_000 });
+  const sums = await readGroup(store, group);
+  const micros = open.reduce((sum, { spentMicros }) => sum + spentMicros, 0);
+  const credits = open.reduce((sum, { creditsHeld }) => sum + creditsHeld, 0);
+  const wasted = open.reduce((sum, { wastedMicros }) => sum + wastedMicros, 0);
+  if (sums?.wastedMicros !== wasted)
+    problems.push(`${group} says ${sums?.wastedMicros} µUSD are wasted, its cases ${wasted}`);
+  if (sums?.spentMicros !== micros || sums.creditsHeld !== credits)
+    problems.push(
+      `${group} says ${sums?.spentMicros} µUSD and ${sums?.creditsHeld} credits, its cases ${micros} and ${credits}`,
+    );
+  const ranked = await Promise.all(
+    [keys.groupsByAge, keys.groupsBySize, keys.groupsByCredits].map((index) => redis.zscore(index, group)),
+  );
+  const expected = [open[0]?.openedAt, open.length, credits].map((score) =>
+    open.length === 0 ? null : String(score),
+  );
+  if (ranked.join() !== expected.join())
+    problems.push(`${group} is ranked ${ranked.join()}, not ${expected.join()}`);
+  return problems;
 }
 
 /** A section is written by one claim at a time, and what is completed stays so until a person says otherwise. */

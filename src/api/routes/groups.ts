@@ -4,7 +4,7 @@ import { z } from "zod";
 import { PROMPTS } from "../../domain/review.ts";
 import { decideGroup, requireOperation, stopOperation } from "../../desk/group-operation.ts";
 import { previewGroup } from "../../desk/preview-group.ts";
-import { listGroups, readGroup } from "../../store/cases.ts";
+import { listGroups, readGroup } from "../../store/case-groups.ts";
 import { GROUP_ACTIONS } from "../../store/operations.ts";
 import { decidedBy } from "../own.ts";
 import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";

@@ -6,7 +6,7 @@ import { actionsFor, PROMPTS, type PromptChoice, type ReviewCase } from "../../d
 import type { Ruled } from "../../desk/decide-case.ts";
 import type { Preview } from "../../desk/preview.ts";
 import type { Counter } from "../../producer/submit-report.ts";
-import type { CaseGroup } from "../../store/cases.ts";
+import type { CaseGroup } from "../../store/case-groups.ts";
 import type { GroupAction } from "../../store/operations.ts";
 import type { Terminal } from "../command.ts";
 import { caseIdFrom, rulingOf, triable, type TriableOptions } from "../decision.ts";
@@ -78,7 +78,7 @@ function groupsCommand({ output }: Terminal): Command {
     .option("--json", "print as JSON", false)
     .action(async ({ limit }: { limit: number }) => {
       const { withStore } = await import("../configured.ts");
-      const { listGroups } = await import("../../store/cases.ts");
+      const { listGroups } = await import("../../store/case-groups.ts");
       const groups = await withStore(loadConfig(), (store) => listGroups(store, { limit }));
       const now = Date.now();
       const ago = (at: number) => formatWait(Math.max(0, now - at));

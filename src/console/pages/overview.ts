@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { dayName, readSpend } from "../../store/books.ts";
 import { listBreakers, readBreaker } from "../../store/breakers.ts";
-import { listGroups } from "../../store/cases.ts";
+import { listGroups } from "../../store/case-groups.ts";
 import { listProcesses } from "../../store/processes.ts";
 import { redisNow } from "../../store/redis.ts";
 import { listRoutes } from "../../store/routes.ts";

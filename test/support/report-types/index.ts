@@ -1,4 +1,5 @@
 /** For REPORT_TYPES in fleet tests. */
+export { anAuditType } from "./audit-type.ts";
 export { aChainedType } from "./chained-type.ts";
 export { aPlannedType } from "./planned-type.ts";
 export { aSteppedType } from "./stepped-type.ts";
