@@ -251,7 +251,7 @@ function logFile(dir: string): string {
   return join(dir, "redis.log");
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -45,8 +45,6 @@ export function redisOptions(address: string) {
           ...(sentinelPassword === null ? {} : { sentinelPassword }),
           // Who speaks TLS to the servers speaks it to the sentinels, too.
           ...(tls === null ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
-          // A primary that is frozen or cut off keeps its connections open; the sentinels tell when another took its place.
-          failoverDetector: true,
         }),
   } satisfies RedisOptions;
 }

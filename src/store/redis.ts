@@ -18,6 +18,8 @@ export interface Store {
 
 /** A link that stays silent this long with an answer due is taken for dead and opened anew. */
 const SILENT_LINK_MS = 10_000;
+/** BullMQ blocks for ten seconds at most, and the intake for less. */
+const SILENT_BLOCKING_LINK_MS = 15_000;
 
 /** For long-lived processes: waits out an unreachable Redis as long as it takes. */
 export function connectPatiently(url: string): Redis {
@@ -31,9 +33,20 @@ export function connectPatiently(url: string): Redis {
   );
 }
 
-/** For BullMQ's workers, whose blocking reads may be silent for long. */
+/**
+ * For blocking reads. A primary that is frozen or cut off keeps its connections open, and only silence tells that another
+ * took its place. (ioredis can also listen to sentinels for that; when it hears of it while it reconnects already, as
+ * after a death, that client ends for good.)
+ */
 export function connectForBlocking(url: string): Redis {
-  return quiet(new Redis({ ...common(url), maxRetriesPerRequest: null, retryStrategy: reconnectAfter }));
+  return quiet(
+    new Redis({
+      ...common(url),
+      maxRetriesPerRequest: null,
+      socketTimeout: SILENT_BLOCKING_LINK_MS,
+      retryStrategy: reconnectAfter,
+    }),
+  );
 }
 
 /** For commands a person waits for: an unreachable Redis is an error within seconds, not a hanging prompt. */

@@ -187,6 +187,17 @@ const STORE_FULL: FailureSummary = {
   rule: "memory budget",
 };
 
+const RELEASE = savingScript(`${MOVE_LUA}
+-- KEYS report section events fleet_events   ARGV process token event
+-- The job that claimed it is the only one that may be said to be gone.
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process')
+if s[1] ~= 'running' or s[3] ~= ARGV[1] or string.sub(s[2] or '', 1, #ARGV[2] + 1) ~= ARGV[2] .. '/' then return 'left' end
+redis.call('HSET', KEYS[2], 'claim', '')
+move_section(KEYS[2], KEYS[1], s[1], 'pending', KEYS[3], KEYS[4])
+emit(KEYS[3], KEYS[4], ARGV[3])
+return 'released'
+`);
+
 /** The right to write one section; every write brings `fence`. */
 export interface Claim {
   report: ReportId;
@@ -405,6 +416,29 @@ export async function breakClaim(
       JSON.stringify(failure),
       openingArguments(store, { ...held, failure })[0],
     ],
+  );
+}
+
+/** Ends the claim of a job that its process is done with, where the store has lost what it was told. Costs no attempt. */
+export async function releaseClaim(
+  store: Store,
+  held: { report: ReportId; section: string; type: string; process: string; token: string },
+): Promise<"released" | "left"> {
+  const { redis, keys } = store;
+  const { report, section, type } = held;
+  const event: FleetEvent = {
+    event: "section.status",
+    report,
+    section,
+    type,
+    status: "pending",
+    because: "the store had lost what its worker told it",
+  };
+  return run(
+    redis,
+    RELEASE,
+    [keys.report(report), keys.section(report, section), keys.events(report), keys.fleetEvents],
+    [held.process, held.token, JSON.stringify(event)],
   );
 }
 

@@ -17,7 +17,7 @@ import {
 import type { Redis } from "ioredis";
 import { inTraceOf } from "../observability/tracing.ts";
 import { readTraceparent } from "../store/reports.ts";
-import { noteFetchers, putDown, takeInHand } from "../store/processes.ts";
+import { listInHand, noteFetchers, putDown, takeInHand, type JobInHand } from "../store/processes.ts";
 import {
   REPORTS_QUEUE,
   sectionsQueue,
@@ -70,6 +70,10 @@ export class JobWorkers {
   readonly #sectionWorkers: Worker[] = [];
   /** Why no section may be taken right now. */
   readonly #holds = new Set<string>();
+  /** What is in hand as we know it: job → the token it was fetched with. */
+  readonly #held = new Map<string, string>();
+  /** What the store said was in our hands and was not, when last looked at. */
+  #strange: ReadonlySet<string> = new Set();
 
   constructor(workshop: Workshop, drain: Drain, connect: () => Redis, telemetry: Telemetry | null = null) {
     this.#telemetry = telemetry === null ? {} : { telemetry };
@@ -162,6 +166,19 @@ export class JobWorkers {
     );
   }
 
+  /**
+   * Jobs that the store believes to be in our hands, and we are done with: it has lost what we told it, since its newest
+   * writes went with a power cut or a failover. Twice in a row, for a job may just be on its way out.
+   */
+  async forgotten(): Promise<JobInHand[]> {
+    const { store, processId } = this.#workshop;
+    const rows = await listInHand(store, processId);
+    const strange = rows.filter((row) => this.#held.get(nameOf(row)) !== row.token);
+    const known = this.#strange;
+    this.#strange = new Set(strange.map(({ token, ...row }) => `${nameOf(row)} ${token}`));
+    return strange.filter(({ token, ...row }) => known.has(`${nameOf(row)} ${token}`));
+  }
+
   /** Stops fetching; resolves when every job has ended or moved on. Locks are renewed meanwhile. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
@@ -183,6 +200,11 @@ export class JobWorkers {
         return ending;
       },
     );
+  }
+
+  /** Unless it is in hand anew. */
+  #letGo(job: Pick<JobInHand, "queue" | "jobId" | "token">): void {
+    if (this.#held.get(nameOf(job)) === job.token) this.#held.delete(nameOf(job));
   }
 
   #controlOf(job: Job<SectionJobData>): JobControl {
@@ -215,20 +237,22 @@ export class JobWorkers {
           section: sectionOf(job.data),
           type: queue,
         };
+        this.#held.set(nameOf(inHand), token);
         await takeInHand(store, processId, inHand);
         let ending: Ending;
         try {
           ending = await work(job, token);
         } catch (error) {
           // Lost infrastructure: the store answers nothing now. The job is tried again and finds everything as it was.
-          if (this.#drain.because !== null) return handOver(job, token);
+          if (this.#drain.because !== null) return handOver(job, token).finally(() => this.#letGo(inHand));
           throw error;
         } finally {
           this.#lostLocks.delete(jobId);
         }
         // BullMQ tells nobody of a job that was moved on, so it is put down here; the others when they have ended.
-        if (MOVES_ON.has(ending.ending)) await putDown(store, processId, { queue, jobId });
-        return carryOutEnding(job, token, ending);
+        if (!MOVES_ON.has(ending.ending)) return carryOutEnding(job, token, ending);
+        await putDown(store, processId, inHand);
+        return carryOutEnding(job, token, ending).finally(() => this.#letGo(inHand));
       },
       {
         connection,
@@ -250,14 +274,21 @@ export class JobWorkers {
     });
     // Put down only once BullMQ has the result: a process that dies before that still has the job in hand.
     const release = (job: Job | undefined) => {
-      if (job?.id !== undefined)
-        void putDown(store, processId, { queue, jobId: job.id }).catch(() => undefined);
+      if (job?.id === undefined) return;
+      const inHand = { queue, jobId: job.id, token: this.#held.get(nameOf({ queue, jobId: job.id })) ?? "" };
+      void putDown(store, processId, inHand)
+        .catch(() => undefined)
+        .finally(() => this.#letGo(inHand));
     };
     worker.on("completed", (job) => release(job));
     worker.on("failed", (job) => release(job));
     this.#workers.push(worker);
     return worker;
   }
+}
+
+function nameOf({ queue, jobId }: Pick<JobInHand, "queue" | "jobId">): string {
+  return `${queue}/${jobId}`;
 }
 
 /** Endings after which the job is somewhere else and not over. */

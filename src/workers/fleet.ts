@@ -16,6 +16,7 @@ import { jobTelemetry } from "../observability/tracing.ts";
 import { Spool } from "./spool.ts";
 import { traceCalls } from "./trace-calls.ts";
 import { JobWorkers, type Drain } from "./bullmq.ts";
+import { handOnForgotten } from "./hand-on.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { Recalls } from "./recalls.ts";
 import type { Chore, Companion, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
@@ -114,6 +115,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     const { registered, ended } = await beat(store, identity);
     drain.recalls.recall(ended);
     if (registered === "new") await workers.announce();
+    for (const job of await workers.forgotten()) await handOnForgotten(workshop, job);
   }
   const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl), telemetry);
   const sweeper = new Sweeper(workshop);

@@ -6,10 +6,12 @@ import {
   listFetchers,
   listInHand,
   listProcesses,
+  putDown,
+  type JobInHand,
   type ProcessRecord,
 } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
-import { breakClaim } from "../store/sections.ts";
+import { breakClaim, releaseClaim } from "../store/sections.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
 
@@ -42,6 +44,27 @@ export async function handOnWorkOf({ store, queues, types }: HandsOn, dead: Proc
     await queues.handOnFetchedBy(queue, workerId);
   await forgetProcess(store, dead.id);
   return sections;
+}
+
+/**
+ * Hands on a job that the store believes to be in this process's hands, though it is done with it: the store has lost
+ * its newest writes. What they said is gone, so the section is written again from the checkpoints that are left.
+ */
+export async function handOnForgotten(
+  { store, queues, processId }: Pick<Workshop, "store" | "queues" | "processId">,
+  job: JobInHand,
+): Promise<void> {
+  const stored = job.report === null ? null : await readReport(store, job.report);
+  if (stored !== null && job.section !== null)
+    await releaseClaim(store, {
+      report: stored.report.id,
+      section: job.section,
+      type: stored.report.type,
+      process: processId,
+      token: job.token,
+    });
+  await queues.handOn(job.queue, job.jobId, job.token);
+  await putDown(store, processId, job);
 }
 
 /** For whoever saw a process of this host end: hands on the work of all that are certainly gone, and names them. */

@@ -46,7 +46,6 @@ test("with sentinels the host is the name they know, and they are asked for the 
       { host: "sentinel-2", port: 26_379 },
     ],
     sentinelPassword: "of the sentinels",
-    failoverDetector: true,
     username: "fleet",
     password: "secret",
     db: 1,
