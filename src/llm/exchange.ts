@@ -11,8 +11,7 @@
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { once } from "node:events";
-import { pipeline, type Duplex } from "node:stream";
+import { pipeline, type Duplex, type Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 
@@ -55,23 +54,41 @@ export function newExchange(): Exchange {
   return { sent: false, status: null, headers: {}, body: Buffer.alloc(0), error: null };
 }
 
-/** A `fetch` for one request: fills `exchange`, and rejects only where no response header arrived. */
-export function fetchInto(exchange: Exchange, limits: ExchangeLimits): typeof fetch {
-  return async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input);
-    const headers = Object.fromEntries(new Headers(init?.headers));
-    // Without this a server may choose any encoding, also one that cannot be undone here.
-    headers["accept-encoding"] = "gzip";
-    const body = typeof init?.body === "string" ? init.body : "";
-    try {
-      await perform(exchange, limits, url, init?.method ?? "GET", headers, body);
-    } catch (error) {
-      exchange.error = error instanceof Error ? error : new Error(String(error));
-      if (exchange.status === null) throw exchange.error;
-    }
-    return responseOf(exchange);
-  };
+/** What a request carries through the client to `exchangeFetch`: the client hands on the options of `fetch` as they are. */
+const CARRIED = Symbol("exchange");
+
+interface Carried {
+  exchange: Exchange;
+  limits: ExchangeLimits;
 }
+
+/** As the `fetchOptions` of one request, so that one client serves all of them. */
+export function carrying(exchange: Exchange, limits: ExchangeLimits): object {
+  return { [CARRIED]: { exchange, limits } satisfies Carried };
+}
+
+function carriedBy(init: RequestInit | undefined): Carried {
+  const carried = (init as { [CARRIED]?: Carried } | undefined)?.[CARRIED];
+  if (carried === undefined) throw new Error("A request came without the exchange that it is to fill.");
+  return carried;
+}
+
+/** A `fetch` that fills the exchange its request carries, and rejects only where no response header arrived. */
+export const exchangeFetch: typeof fetch = async (input, init) => {
+  const { exchange, limits } = carriedBy(init);
+  const url = new URL(input instanceof Request ? input.url : input);
+  const headers = Object.fromEntries(init?.headers instanceof Headers ? init.headers : new Headers(init?.headers));
+  // Without this a server may choose any encoding, also one that cannot be undone here.
+  headers["accept-encoding"] = "gzip";
+  const body = typeof init?.body === "string" ? init.body : "";
+  try {
+    await perform(exchange, limits, url, init?.method ?? "GET", headers, body);
+  } catch (error) {
+    exchange.error = error instanceof Error ? error : new Error(String(error));
+    if (exchange.status === null) throw exchange.error;
+  }
+  return responseOf(exchange);
+};
 
 async function perform(
   exchange: Exchange,
@@ -98,8 +115,7 @@ async function perform(
   request.on("error", ignore);
   const silence = watchSilence(exchange, limits, request, end);
   try {
-    request.end(body);
-    const [response] = (await once(request, "response")) as [IncomingMessage];
+    const response = await responseTo(request, body);
     silence.heard();
     exchange.status = response.statusCode ?? 0;
     exchange.headers = plainHeaders(response);
@@ -112,10 +128,21 @@ async function perform(
   }
 }
 
+function responseTo(request: ClientRequest, body: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once("response", resolve);
+    request.once("error", reject);
+    request.end(body);
+  });
+}
+
 /** Node calls a body that was cut off "aborted", as if somebody here had wanted it. */
 function brokenOff(error: unknown): unknown {
   const reset = error instanceof Error && "code" in error && error.code === "ECONNRESET";
-  if (!reset) return error;
+  return reset ? connectionBroke() : error;
+}
+
+function connectionBroke(): ExchangeError {
   return new ExchangeError(
     "SocketError",
     "ECONNRESET",
@@ -132,7 +159,7 @@ function watchSilence(
   request: ClientRequest,
   end: (reason: Error) => void,
 ): { heard: () => void; stop: () => void } {
-  let timer = setTimeout(
+  const connecting = setTimeout(
     () =>
       end(
         new ExchangeError(
@@ -143,9 +170,11 @@ function watchSilence(
       ),
     limits.connectMs,
   );
+  let silent: NodeJS.Timeout | null = null;
   function heard(): void {
-    clearTimeout(timer);
-    timer = setTimeout(
+    clearTimeout(connecting);
+    if (silent !== null) return void silent.refresh();
+    silent = setTimeout(
       () =>
         end(
           new ExchangeError(
@@ -169,7 +198,13 @@ function watchSilence(
   // Behind a proxy the socket may have been ready before it was handed over; its first bytes tell as well.
   request.once("finish", left);
   request.on("information", heard);
-  return { heard, stop: () => clearTimeout(timer) };
+  return {
+    heard,
+    stop() {
+      clearTimeout(connecting);
+      if (silent !== null) clearTimeout(silent);
+    },
+  };
 }
 
 async function readBody(
@@ -178,28 +213,32 @@ async function readBody(
   response: IncomingMessage,
   heard: () => void,
 ): Promise<void> {
-  async function* arriving(): AsyncGenerator<Buffer> {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      heard();
-      yield chunk;
-    }
-  }
+  response.on("data", heard);
   const decoder = decoderOf(exchange.headers["content-encoding"]);
-  const bytes: AsyncIterable<Buffer> = decoder === null ? arriving() : pipeline(arriving, decoder, ignore);
+  const bytes: Readable = decoder === null ? response : pipeline(response, decoder, ignore);
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of bytes) {
-      size += chunk.length;
-      // Counted after decoding: a bomb is small on the wire.
-      if (size > limits.maxBodyBytes)
-        throw new ExchangeError(
-          "BodyTooLargeError",
-          "ERR_BODY_TOO_LARGE",
-          `The response is larger than ${limits.maxBodyBytes} bytes.`,
-        );
-      chunks.push(chunk);
-    }
+    await new Promise<void>((resolve, reject) => {
+      bytes.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        // Counted after decoding: a bomb is small on the wire.
+        if (size <= limits.maxBodyBytes) chunks.push(chunk);
+        else
+          reject(
+            new ExchangeError(
+              "BodyTooLargeError",
+              "ERR_BODY_TOO_LARGE",
+              `The response is larger than ${limits.maxBodyBytes} bytes.`,
+            ),
+          );
+      });
+      bytes.once("end", resolve);
+      bytes.once("error", reject);
+      bytes.once("close", () => {
+        if (!bytes.readableEnded) reject(connectionBroke());
+      });
+    });
   } finally {
     // Nothing in a flood is worth parsing, and parsing it would hold up every other call of this process.
     exchange.body = size > limits.maxBodyBytes ? Buffer.alloc(0) : Buffer.concat(chunks);
@@ -231,11 +270,30 @@ function plainHeaders(response: IncomingMessage): Record<string, string> {
   return headers;
 }
 
-/** The response for the client, made of what arrived. Headers that described the wire would now be wrong. */
+/**
+ * The response for the client, made of what arrived. Headers that described the wire would now be wrong.
+ *
+ * A whole `Response` copies the bytes into a stream and out of it again, which costs as much as all else here; only an
+ * event stream needs one. Of any other the client reads the status, headers and the text.
+ */
 function responseOf(exchange: Exchange): Response {
-  const headers = new Headers(exchange.headers);
+  const headers = new Map(Object.entries(exchange.headers));
   for (const name of ["content-encoding", "content-length", "transfer-encoding"]) headers.delete(name);
   const status = exchange.status ?? 0;
   const bodyless = status === 204 || status === 205 || status === 304;
-  return new Response(bodyless ? null : new Uint8Array(exchange.body), { status, headers });
+  if (/event-stream/i.test(headers.get("content-type") ?? ""))
+    return new Response(bodyless ? null : new Uint8Array(exchange.body), { status, headers: [...headers] });
+  const read: Pick<Response, "status" | "ok" | "statusText" | "url" | "body" | "text" | "json"> & {
+    headers: ReadonlyMap<string, string>;
+  } = {
+    status,
+    ok: status >= 200 && status < 300,
+    statusText: "",
+    url: "",
+    headers,
+    body: null,
+    text: async () => exchange.body.toString("utf8"),
+    json: async () => JSON.parse(exchange.body.toString("utf8")) as unknown,
+  };
+  return read as unknown as Response;
 }

@@ -20,7 +20,7 @@ import type { Evidence } from "../domain/evidence.ts";
 import { callEvidence, errorFacts, httpFacts } from "./call-evidence.ts";
 import { chatRequest, messagesFor, nextDialect, usualLimitParameter } from "./chat-request.ts";
 import type { ChatRequest, Dialect, LimitParameter } from "./chat-request.ts";
-import { ExchangeError, MAX_BODY_BYTES, fetchInto, newExchange } from "./exchange.ts";
+import { ExchangeError, MAX_BODY_BYTES, carrying, exchangeFetch, newExchange } from "./exchange.ts";
 import type { Exchange, ExchangeLimits } from "./exchange.ts";
 import type { Asked, FormatMemory, Llm, LlmRequest, ResponseFormat, Route } from "./port.ts";
 import { costMicros, estimateMicros } from "./prices.ts";
@@ -93,6 +93,7 @@ function newClient(route: Route): OpenAI {
     apiKey: route.apiKey,
     maxRetries: 0,
     timeout: NO_TIMEOUT_MS,
+    fetch: exchangeFetch,
     // Each of these would otherwise be read from the environment; at level `debug` the log holds prompts.
     organization: null,
     project: null,
@@ -172,8 +173,8 @@ async function askOnce(
   const startedAt = performance.now();
   let end: End;
   try {
-    const client = clientOf(route).withOptions({ fetch: fetchInto(exchange, limits) });
-    end = await completionFrom(client, route, chatRequest(route, request, dialect));
+    const carried = carrying(exchange, limits);
+    end = await completionFrom(clientOf(route), route, chatRequest(route, request, dialect), carried);
   } catch (error) {
     end = { completion: null, error };
   }
@@ -191,12 +192,19 @@ interface End {
   streamed?: boolean;
 }
 
-async function completionFrom(client: OpenAI, route: Route, request: ChatRequest): Promise<End> {
+async function completionFrom(
+  client: OpenAI,
+  route: Route,
+  request: ChatRequest,
+  fetchOptions: object,
+): Promise<End> {
+  const { completions } = client.chat;
   if (!route.stream) {
-    return { completion: await client.chat.completions.create({ ...request, stream: false }), error: null };
+    const completion = await completions.create({ ...request, stream: false }, { fetchOptions });
+    return { completion, error: null };
   }
-  const { data, response } = await client.chat.completions
-    .create({ ...request, stream: true, stream_options: { include_usage: true } })
+  const { data, response } = await completions
+    .create({ ...request, stream: true, stream_options: { include_usage: true } }, { fetchOptions })
     .withResponse();
   // Some gateways ignore `stream` and send one JSON body.
   if (!/event-stream/i.test(response.headers.get("content-type") ?? "text/event-stream"))
@@ -221,18 +229,19 @@ function judge(
     const node = errorFacts(exchange.error ?? end.error);
     return failed(exchange.sent ? "unknown" : "not_billed", { surface: "network", node });
   }
+  const refused = exchange.status < 200 || exchange.status > 299;
+  const completion = refused ? null : isRecord(end.completion) ? end.completion : jsonBody(exchange);
+  const whole = completion !== null && isWhole(completion, end.streamed === true);
+  if (whole && !serverGaveUp(completion))
+    return { outcome: "answered", answer: answered(completion), completion };
+
   const http = httpFacts(exchange);
-  if (exchange.status < 200 || exchange.status > 299)
+  if (refused)
     return failed(mayHaveGenerated(exchange.status, http.body) ? "unknown" : "not_billed", {
       surface: "http",
       http,
     });
-
-  const completion = isRecord(end.completion) ? end.completion : jsonBody(exchange);
-  if (completion !== null && isWhole(completion, end.streamed === true)) {
-    if (serverGaveUp(completion)) return failed("unknown", { surface: "completion", http, completion });
-    return { outcome: "answered", answer: answered(completion), completion };
-  }
+  if (whole) return failed("unknown", { surface: "completion", http, completion });
   if (exchange.error !== null)
     return failed("unknown", { surface: "network", node: errorFacts(exchange.error) });
   // An error event inside a stream: the text of the stream is the evidence.
