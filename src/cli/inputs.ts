@@ -23,6 +23,7 @@ export interface BatchLine {
   again?: boolean;
   priority?: Priority | undefined;
   deliverBy?: EpochMs | undefined;
+  callback?: string | undefined;
 }
 
 /**

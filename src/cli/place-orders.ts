@@ -68,7 +68,7 @@ export async function placeOrders(
       const order = lines[at];
       if (order === undefined) return;
       try {
-        const { source, idempotencyKey, again, priority, deliverBy } = order;
+        const { source, idempotencyKey, again, priority, deliverBy, callback } = order;
         submitted[at] = await submitReport(counter, {
           account: accountName,
           type,
@@ -77,6 +77,7 @@ export async function placeOrders(
           again,
           priority,
           deliverBy,
+          callback,
         });
       } catch (error) {
         if (!isBatch || !isFleetError(error)) throw error;

@@ -11,6 +11,7 @@ import { endReport } from "./end-report.ts";
 import type { Store } from "./redis.ts";
 import { readReport } from "./reports.ts";
 import { removeAtOnce } from "./retention.ts";
+import { eraseWebhooks } from "./webhooks.ts";
 
 export type Erased =
   | { outcome: "erased" }
@@ -26,8 +27,14 @@ export async function eraseReport(store: Store, id: ReportId, by: string): Promi
   return erased;
 }
 
-/** Every report of an account; balance and ledger stay. Answers what it erased. */
-export async function eraseAccount(store: Store, account: string, by: string): Promise<ReportId[]> {
+export interface ErasedAccount {
+  reports: ReportId[];
+  /** Ids of endpoints; the one of its orders' callbacks is among them. */
+  webhooks: string[];
+}
+
+/** Every report of an account, and everything that tells it something; balance and ledger stay. */
+export async function eraseAccount(store: Store, account: string, by: string): Promise<ErasedAccount> {
   const { redis, keys } = store;
   const erased: ReportId[] = [];
   for (;;) {
@@ -35,13 +42,15 @@ export async function eraseAccount(store: Store, account: string, by: string): P
     const ids = (await redis.zrevrange(keys.indexAccount(account), 0, 99)) as ReportId[];
     if (ids.length === 0) break;
     for (const id of ids) {
+      // Nobody is told of what is cancelled by this.
+      await redis.hdel(keys.report(id), "callback");
       const { outcome } = await eraseOne(store, id, by);
       if (outcome === "erased") erased.push(id);
       else await redis.zrem(keys.indexAccount(account), id);
     }
   }
   await removeRemains(store, new Set(erased));
-  return erased;
+  return { reports: erased, webhooks: await eraseWebhooks(store, account) };
 }
 
 async function eraseOne(store: Store, id: ReportId, by: string): Promise<Erased> {

@@ -58,6 +58,22 @@ redis.call('DEL', KEYS[1], KEYS[4], KEYS[5])
 return 'removed'
 `);
 
+const FORGET_CALLBACKS = savingScript(`
+-- KEYS outbox   ARGV account
+-- What waits to be told is told to the operator's endpoints all the same.
+local forgotten = 0
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+  local fact = {}
+  for i = 1, #entry[2], 2 do fact[entry[2][i]] = entry[2][i + 1] end
+  if fact.account == ARGV[1] and fact.callback ~= '' then
+    redis.call('XADD', KEYS[1], '*', 'fact', fact.fact, 'account', fact.account, 'callback', '', 'delivery', fact.delivery or '')
+    redis.call('XDEL', KEYS[1], entry[1])
+    forgotten = forgotten + 1
+  end
+end
+return tostring(forgotten)
+`);
+
 export interface NewEndpoint {
   id: string;
   account: string | null;
@@ -125,6 +141,17 @@ export async function removeWebhook(store: Store, id: string): Promise<"removed"
     [keys.webhook(id), keys.webhooks, keys.webhookDue, keys.webhookPending(id), keys.webhookSettled(id)],
     [id],
   );
+}
+
+/** Everything an account is told ends: its endpoints with their secrets and deliveries, and the callbacks of its orders. */
+export async function eraseWebhooks(store: Store, account: string): Promise<string[]> {
+  const { redis, keys } = store;
+  await run(redis, FORGET_CALLBACKS, [keys.webhookOutbox], [account]);
+  const listed = await listWebhooks(store, account);
+  const ids = [...listed.map(({ id }) => id), callbackEndpointId(account)];
+  const removed: string[] = [];
+  for (const id of ids) if ((await removeWebhook(store, id)) === "removed") removed.push(id);
+  return removed;
 }
 
 export async function readWebhook(store: Store, id: string): Promise<WebhookEndpoint | null> {

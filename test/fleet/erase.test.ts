@@ -6,6 +6,8 @@ import { correctSource } from "../../src/desk/correct-source.ts";
 import { EXIT } from "../../src/cli/exit-codes.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { addNote, listCases } from "../../src/store/cases.ts";
+import { listWebhooks, readWebhook } from "../../src/store/webhooks.ts";
+import { registerWebhook } from "../../src/webhooks/register-webhook.ts";
 import { readLedger } from "../../src/store/credits.ts";
 import { unpack } from "../../src/store/packed.ts";
 import { startTestFleet, waitFor, type TestFleet } from "../../src/testing.ts";
@@ -155,14 +157,29 @@ test("an account is erased from the command line with everything it ever sent, a
   await fleet.grant("leaving", 40);
   await fleet.grant("staying", 40);
   await parkedReport("leaving", "saffron");
-  const done = await fleet.submit({ account: "leaving", type: "topic", source: { topic: "saffron fields" } });
+  // Nothing listens there: what is sent waits to be sent again.
+  const url = "https://127.0.0.1:9/saffron-hooks";
+  const endpoint = (account: string) =>
+    registerWebhook(fleet.store, { account, url: url.replace("saffron", account), by: "ada" }, true);
+  const [{ id: gone, secret }, { id: kept }] = [await endpoint("leaving"), await endpoint("staying")];
+  const order = { account: "leaving", type: "topic", source: { topic: "saffron fields" }, callback: url };
+  const done = await fleet.submit(order);
   const others = await fleet.submit({ account: "staying", type: "topic", source: { topic: "cinnamon" } });
   await Promise.all([fleet.delivered(done), fleet.delivered(others)]);
+  await waitFor(
+    async () => readWebhook(fleet.store, "callback.leaving"),
+    () => "its callback was not called",
+  );
 
   const env = { REDIS_URL: testRedisUrl(), FLEET: fleet.store.fleet, DATA_DIR: spoolDir };
   const erased = await runCommand(["erase", "account", "leaving", "--by", "ada", "--json"], { env });
   expect(erased.code).toBe(EXIT.ok);
-  expect((JSON.parse(erased.stdout) as { erasedReports: string[] }).erasedReports).toHaveLength(2);
+  const told = JSON.parse(erased.stdout) as { erasedReports: string[]; removedWebhooks: string[] };
+  expect(told.erasedReports).toHaveLength(2);
+  expect(told.removedWebhooks).toEqual([gone, "callback.leaving"]);
+  expect((await listWebhooks(fleet.store)).map(({ id }) => id)).toEqual([kept]);
+  expect(await keysHolding(secret)).toEqual([]);
+  expect(await keysHolding("leaving-hooks")).toEqual([]);
   expect(await keysHolding("saffron")).toEqual([]);
   expect((await keysHolding("cinnamon")).length).toBeGreaterThan(0);
   expect(await fleet.balance("leaving")).toMatchObject({ available: 35, committed: 5, deposits: 40 });

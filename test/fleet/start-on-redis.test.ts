@@ -1,5 +1,4 @@
 /** What a process says and does when it is started on a Redis that a fleet should not, or may, live on. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { findRedis } from "../../scripts/redis/find-redis.ts";
 import { EXIT } from "../../src/cli/exit-codes.ts";
 import { startTestFleet } from "../../src/testing.ts";
 import { startCommand, type RunningCommand } from "../support/command-line.ts";
+import { makeCertificate } from "../support/own-authority.ts";
 import { aTopicType } from "../support/report-types/index.ts";
 
 const closing: (() => unknown)[] = [];
@@ -104,35 +104,16 @@ test("a user with the rights that docs/redis.md names is enough for a fleet, and
 });
 
 test("a fleet reaches a Redis that speaks TLS only, with an authority of its own, and not without knowing it", async () => {
-  const dir = aDir();
-  const openssl = (...args: string[]) => spawnSync("openssl", args, { cwd: dir, encoding: "utf8" });
-  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-  const made = openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "2",
-    ...subject,
-    "-keyout",
-    "key.pem",
-    "-out",
-    "cert.pem",
-  );
-  expect(made.stderr).not.toContain("rror");
+  const { caFile, keyFile, certFile } = makeCertificate(aDir(), "IP:127.0.0.1");
   const server = await aRedis(true);
   await configure(
     server,
     "tls-cert-file",
-    join(dir, "cert.pem"),
+    certFile,
     "tls-key-file",
-    join(dir, "key.pem"),
+    keyFile,
     "tls-ca-cert-file",
-    join(dir, "cert.pem"),
+    caFile,
     "tls-auth-clients",
     "no",
     "tls-port",
@@ -143,7 +124,7 @@ test("a fleet reaches a Redis that speaks TLS only, with an authority of its own
   await configure(server, "tls-port", String(port));
 
   const url = `rediss://127.0.0.1:${port}`;
-  const known = start(url, { REDIS_CA_FILE: join(dir, "cert.pem") });
+  const known = start(url, { REDIS_CA_FILE: caFile });
   await known.firstLine;
   known.child.kill("SIGTERM");
   await known.finished;

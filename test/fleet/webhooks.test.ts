@@ -1,5 +1,12 @@
 /** What a team's own service is told, and what it may rely on when either side is down. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { EXIT } from "../../src/cli/exit-codes.ts";
+import type { ReportId } from "../../src/domain/ids.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { listDeliveries } from "../../src/store/webhook-deliveries.ts";
 import { readWebhook } from "../../src/store/webhooks.ts";
@@ -9,11 +16,13 @@ import { replayMissed } from "../../src/webhooks/replay-webhooks.ts";
 import { aKey, call, startTestApi } from "../support/api.ts";
 import { runCommand } from "../support/command-line.ts";
 import { startFleetProcess } from "../support/fleet-process.ts";
+import { makeCertificate } from "../support/own-authority.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";
 import { openTestStore } from "../support/store-for-tests.ts";
 import { isSignedWith, startWebhookReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
+const TYPES = fileURLToPath(new URL("../support/report-types/index.ts", import.meta.url));
 /** All ten attempts within three seconds. */
 const HASTE = 0.00001;
 
@@ -89,8 +98,10 @@ test("a delivered report is told to its account in a small signed message, witho
 test("an order's own callback is told how it ends, signed with the secret of its account's callbacks", async () => {
   const receiver = await aReceiver();
   await fleet.grant("initrode", 100);
-  const order = { account: "initrode", type: "topic", source: { topic: "tides" }, callback: receiver.url };
-  const id = await fleet.submit(order);
+  const env = { REDIS_URL: testRedisUrl(), FLEET: fleet.store.fleet, REPORT_TYPES: TYPES };
+  const order = ["submit", "topic", "--account", "initrode", "--input", '{"topic":"tides"}', "--json"];
+  const ordered = await runCommand([...order, "--callback", receiver.url], { env });
+  const { id } = JSON.parse(ordered.stdout) as { id: ReportId };
   await fleet.delivered(id);
   await waitFor(
     async () => receiver.received.length === 1,
@@ -99,7 +110,41 @@ test("an order's own callback is told how it ends, signed with the secret of its
   const secret = (await readWebhook(fleet.store, "callback.initrode"))?.secrets[0] ?? "";
   expect(receiver.of("report.completed").map((webhook) => isSignedWith(secret, webhook))).toEqual([true]);
   expect(receiver.received[0]?.message.data["report"]).toBe(id);
-  await expect(fleet.submit({ ...order, callback: "ftp://example.com/" })).rejects.toThrow("callback");
+  const refused = await runCommand([...order, "--callback", "ftp://example.com/"], { env });
+  expect([refused.code, refused.stderr]).toEqual([EXIT.usage, expect.stringContaining("callback")]);
+});
+
+test("over TLS a receiver is told only where its certificate is good for its name and its authority is trusted", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "report-fleet-tls-"));
+  const { ca, key, cert } = makeCertificate(dir, "DNS:localhost");
+  rmSync(dir, { recursive: true });
+  const [named, misnamed] = await Promise.all(
+    ["localhost", "127.0.0.1"].map((host) => startWebhookReceiver({ key, cert, host })),
+  );
+  if (named === undefined || misnamed === undefined) throw new Error("Two receivers were started.");
+  receivers.push(named, misnamed);
+  const [good, bad] = [
+    await listen("dunder", named.url, ["ledger.entry"]),
+    await listen("dunder", misnamed.url, ["ledger.entry"]),
+  ];
+  await fleet.grant("dunder", 10);
+  const [untrusted] = await settled(good.id, 1);
+  expect(untrusted).toMatchObject({ status: "dead", attempts: 10 });
+  expect(untrusted?.answers.every(({ answer }) => answer === "connection_failed")).toBe(true);
+
+  const known = tls.getCACertificates("default");
+  tls.setDefaultCACertificates([...known, ca]);
+  try {
+    await replayMissed(fleet.store, good.id);
+    const [trusted] = await settled(good.id, 1);
+    expect(trusted).toMatchObject({ status: "delivered" });
+    await replayMissed(fleet.store, bad.id);
+    expect((await settled(bad.id, 1))[0]).toMatchObject({ status: "dead" });
+  } finally {
+    tls.setDefaultCACertificates(known);
+  }
+  expect(named.received.map((webhook) => isSignedWith(good.secret, webhook))).toEqual([true]);
+  expect(misnamed.received).toEqual([]);
 });
 
 test("a receiver that was down gets the message once it is up, under the same id and with a new signature", async () => {

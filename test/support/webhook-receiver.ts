@@ -1,5 +1,6 @@
 /** Somebody else's server: keeps what it was sent, byte for byte, and answers as the test says. */
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 
@@ -20,9 +21,14 @@ export interface WebhookReceiver {
   close(): Promise<void>;
 }
 
-export async function startWebhookReceiver(): Promise<WebhookReceiver> {
+/** With a certificate it speaks TLS, and is called by the name in it. */
+export async function startWebhookReceiver(tls?: {
+  key: string;
+  cert: string;
+  host: string;
+}): Promise<WebhookReceiver> {
   const received: ReceivedWebhook[] = [];
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -40,10 +46,11 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
       const status = receiver.answer(webhook);
       if (status !== "hang") response.writeHead(status).end();
     });
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
   const receiver: WebhookReceiver = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`,
+    url: `${tls === undefined ? "http://127.0.0.1" : `https://${tls.host}`}:${(server.address() as AddressInfo).port}/hooks`,
     received,
     of: (type) => received.filter(({ message }) => message.type === type),
     answer: () => 204,

@@ -201,21 +201,26 @@ const endReview = route({
 const erase = route({
   method: "delete",
   path: "/v1/accounts/{account}",
-  summary: "Erase an account's reports; balance and ledger stay",
+  summary: "Erase an account's reports and webhook endpoints; balance and ledger stay",
   tag: TAG,
   scope: "admin",
   reach: "fleet",
   params: anAccount,
   answer: {
     status: 200,
-    schema: z.object({ account: z.string(), erasedReports: z.array(z.string()) }),
+    schema: z.object({
+      account: z.string(),
+      erasedReports: z.array(z.string()),
+      removedWebhooks: z.array(z.string()),
+    }),
     what: "What was erased; those that were not over are cancelled first",
   },
   async handle({ caller, params }, desk) {
     const account = accountFor(caller, params.account);
-    const erasedReports = await eraseAccount(desk.store, account, decidedBy(caller, undefined));
-    eraseSpooled(desk.spoolDir, erasedReports);
-    return { status: 200, body: { account, erasedReports } };
+    const erased = await eraseAccount(desk.store, account, decidedBy(caller, undefined));
+    eraseSpooled(desk.spoolDir, erased.reports);
+    const body = { account, erasedReports: erased.reports, removedWebhooks: erased.webhooks };
+    return { status: 200, body };
   },
 });
 

@@ -41,7 +41,7 @@ function reportCommand({ output }: Terminal): Command {
 
 function accountCommand({ output }: Terminal): Command {
   return new Command("account")
-    .description("Erases every report of an account.")
+    .description("Erases every report of an account, and removes its webhook endpoints.")
     .argument("<account>", "the account")
     .requiredOption("--by <name>", "who decides it; kept in the audit")
     .option("--json", "print the result as JSON", false)
@@ -52,9 +52,10 @@ function accountCommand({ output }: Terminal): Command {
       const { eraseSpooled } = await import("../../workers/spool.ts");
       const config = loadConfig();
       const erased = await withStore(config, (store) => eraseAccount(store, account, by));
-      eraseSpooled(join(config.dataDir, "spool"), erased);
-      output.data({ account, erasedReports: erased }, () => [
-        `${erased.length} reports of ${account} are erased.`,
+      const { reports, webhooks } = erased;
+      eraseSpooled(join(config.dataDir, "spool"), reports);
+      output.data({ account, erasedReports: reports, removedWebhooks: webhooks }, () => [
+        `${reports.length} reports of ${account} are erased, and ${webhooks.length} webhook endpoints removed.`,
       ]);
     });
 }

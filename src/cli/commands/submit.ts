@@ -15,6 +15,7 @@ interface SubmitOptions {
   again: boolean;
   priority?: Priority;
   deliverBy?: number;
+  callback?: string;
   wait: boolean;
   timeout?: number;
 }
@@ -47,6 +48,7 @@ export function submitCommand({ output, finish }: Terminal): Command {
         "wanted within this, as in 2h; says when it will be later",
       ).argParser(duration),
     )
+    .option("--callback <url>", "an https URL that is told how it ends, as a signed webhook")
     .option("--wait", "show progress until it has ended; Ctrl-C only stops watching", false)
     .addOption(
       new Option("--timeout <duration>", "with --wait: stop watching after this, as in 90s or 30m").argParser(
@@ -79,7 +81,10 @@ export function submitCommand({ output, finish }: Terminal): Command {
           ? [{ line: 1, source: await readInput(input ?? ""), idempotencyKey: options.idempotencyKey }]
           : await readBatch(batch);
       if (options.again) for (const line of lines) line.again = true;
-      for (const line of lines) line.priority = options.priority;
+      for (const line of lines) {
+        line.priority = options.priority;
+        line.callback = options.callback;
+      }
 
       // From here on an order may stand, so Ctrl-C only ends the watching of it.
       const interrupted = options.wait ? (await import("../watch-reports.ts")).interruption() : undefined;
