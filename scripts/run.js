@@ -10,7 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findNode, NO_NODE, runInPlace } from "./node-runtime.js";
 
-const PROGRAMS = ["demo", "test", "check", "build", "format", "docs", "bench", "pack-test"];
+const PROGRAMS = ["demo", "test", "check", "build", "format", "docs", "bench", "pack-test", "dashboards"];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const lockFile = `${root}package-lock.json`;

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Terminal } from "../../../src/cli/command.ts";
 import { openOutput } from "../../../src/cli/output.ts";
-import { METRIC_NAMES, metricOf } from "../../../src/observability/metrics.ts";
+import { problemsOf } from "../../support/promql.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 
@@ -51,10 +51,12 @@ test("every alert has a runbook, a case that fires and one that stays quiet, and
 
 test("the list of runbooks has every alert, with what it says", () => {
   const list = readFileSync(`${root}/docs/runbooks/README.md`, "utf8").replaceAll(/ +/g, " ");
-  const row = ({ alert, labels, annotations }: Rule) =>
-    `| [${alert}](${alert}.md) | ${labels?.["severity"]} | ${annotations?.["description"]} |`;
-  expect(alerts.map(row).filter((line) => !list.includes(line))).toEqual([]);
+  expect(alerts.map(rowOf).filter((line) => !list.includes(line))).toEqual([]);
 });
+
+function rowOf({ alert, labels, annotations }: Rule): string {
+  return `| [${alert}](${alert}.md) | ${labels?.["severity"]} | ${annotations?.["description"]} |`;
+}
 
 test("a runbook says what it means, what it costs, where to look, what to do and when it is over", () => {
   const headings = ["## What it costs", "## Look here", "## Do this", "## It is over when"];
@@ -103,27 +105,11 @@ test("every command a runbook names exists, with the options it is given", async
 
 test("rules ask for metrics and labels that exist, and for what a rule records", () => {
   const recorded = rules.flatMap(({ record }) => record ?? []);
-  const wrong = rules.flatMap(({ expr, alert, record }) => {
-    const asked = [...expr.matchAll(/[a-z_]*(?::?(?:fleet|gen_ai)_[a-z0-9_:]+)(?:\{([^}]*)\})?/g)];
-    return asked.flatMap(([whole, matchers = ""]) => {
-      const name = whole.replace(/\{.*$/, "");
-      if (recorded.includes(name)) return [];
-      const metric = METRIC_NAMES.find(
-        (one) => name === one || (name.startsWith(`${one}_`) && /_(bucket|count|sum)$/.test(name)),
-      );
-      if (metric === undefined) return [`${alert ?? record}: ${name}`];
-      const labels = [...metricOf(metric).labels.map((label) => label.name), "le", "instance"];
-      const closed = new Map(metricOf(metric).labels.map((label) => [label.name, label.values]));
-      return [...matchers.matchAll(/([a-z_]+)(!=|=~|!~|=)"([^"]*)"/g)].flatMap(
-        ([, label = "", , value = ""]) => {
-          const values = closed.get(label);
-          const unknown = value.split("|").filter((one) => Array.isArray(values) && !values.includes(one));
-          return labels.includes(label) && unknown.length === 0
-            ? []
-            : [`${alert ?? record}: ${name}{${label}="${value}"}`];
-        },
-      );
-    });
-  });
+  const wrong = rules.flatMap(({ expr, alert, record }) => [
+    ...problemsOf(expr).map((problem) => `${alert ?? record}: ${problem}`),
+    ...[...expr.matchAll(/[a-z_]+:[a-z0-9_]+:[a-z0-9_]+/g)].flatMap(([name]) =>
+      recorded.includes(name) ? [] : [`${alert ?? record}: nothing records ${name}`],
+    ),
+  ]);
   expect(wrong).toEqual([]);
 });
