@@ -77,7 +77,9 @@ function carriedBy(init: RequestInit | undefined): Carried {
 export const exchangeFetch: typeof fetch = async (input, init) => {
   const { exchange, limits } = carriedBy(init);
   const url = new URL(input instanceof Request ? input.url : input);
-  const headers = Object.fromEntries(init?.headers instanceof Headers ? init.headers : new Headers(init?.headers));
+  const headers = Object.fromEntries(
+    init?.headers instanceof Headers ? init.headers : new Headers(init?.headers),
+  );
   // Without this a server may choose any encoding, also one that cannot be undone here.
   headers["accept-encoding"] = "gzip";
   const body = typeof init?.body === "string" ? init.body : "";

@@ -23,89 +23,142 @@ import type { Store } from "./redis.ts";
  * so that whoever watches a day need not read every account's lines.
  */
 export const BOOKS_LUA = `
-local function move_line(report_key, begun_at, model, outcome, kind, calls, micros)
+-- Moves are gathered and written together: a report that ends moves all its rows at once, along few lines.
+local function add_to_line(moves, begun_at, model, outcome, kind, calls, micros)
   if outcome == 'in_flight' or outcome == 'not_billed' then return end
-  local r = redis.call('HMGET', report_key, 'type', 'account')
-  local day = string.match(report_key, '^(.-}:)') .. 'spend:' .. math.floor(tonumber(begun_at) / 86400000)
-  local line = table.concat({r[1], r[2], outcome, kind, model}, '|')
-  redis.call('HINCRBY', (string.gsub(day, 'spend:(%d+)$', 'spend-sums:%1')), outcome, micros)
-  if redis.call('HINCRBY', day, 'calls|' .. line, calls) == 0 then
-    redis.call('HDEL', day, 'calls|' .. line, 'micros|' .. line)
-  else
-    redis.call('HINCRBY', day, 'micros|' .. line, micros)
+  local name = math.floor(tonumber(begun_at) / 86400000) .. '|' .. table.concat({outcome, kind, model}, '|')
+  local line = moves.lines[name]
+  if not line then
+    line = {calls = 0, micros = 0}
+    moves.lines[name] = line
   end
+  line.calls, line.micros = line.calls + calls, line.micros + micros
 end
-local function open_books(report_key, ask_id, micros, model, now)
-  redis.call('HSET', report_key .. ':asks', ask_id .. '.books', 'in_flight|' .. plus(micros) .. '||' .. now .. '|' .. model)
-  redis.call('HINCRBY', report_key, 'spend.in_flight', plus(micros))
-end
--- The fleet's counters follow the row as the day's sums do. In flight nothing is spent yet.
+-- The fleet's counters follow the row as the day's sums do. In flight nothing is spent yet. 'facts' are those of the
+-- answer; what is unknown has brought none, so there is nothing to count its tokens by.
 local FINAL = {useful = true, repaired = true, wasted = true, unknown = true}
-local function count_spend(report_key, ask_id, model, from, before, was, to, after, kind)
-  local root, type = string.match(report_key, '^(.-}):'), redis.call('HGET', report_key, 'type')
-  local line = type .. '|' .. label(model)
+local function count_moved(moves, model, from, before, was, to, after, kind, facts)
+  local line = label(model)
+  local function add(field, by) moves.counts[field] = (moves.counts[field] or 0) + by end
   local function spent(outcome, micros) return (FINAL[outcome] or outcome == 'pending') and micros or 0 end
-  count_revised(root, 'fleet_spend_usd_total|' .. line, spent(to, after) - spent(from, before))
-  local input, output
-  -- What is unknown has brought no answer, so there is nothing to count its tokens by.
-  if to ~= 'unknown' then
-    local facts = redis.call('HGET', report_key .. ':asks', ask_id .. '.answered') or ''
-    input, output = tonumber(string.match(facts, '"inputTokens":(%d+)') or '0'), tonumber(string.match(facts, '"outputTokens":(%d+)') or '0')
-  end
+  add('fleet_spend_usd_total||' .. line, spent(to, after) - spent(from, before))
   local function settle_line(outcome, micros, lost_to, sign)
     if not FINAL[outcome] then return end
-    count_revised(root, 'fleet_settled_spend_usd_total|' .. line .. '|' .. outcome, sign * micros)
-    if outcome == 'wasted' then count_revised(root, 'fleet_wasted_spend_usd_total|' .. type .. '|' .. lost_to, sign * micros) end
-    if outcome ~= 'unknown' and input then
-      count_revised(root, 'fleet_settled_tokens_total|' .. line .. '|' .. outcome .. '|input', sign * input)
-      count_revised(root, 'fleet_settled_tokens_total|' .. line .. '|' .. outcome .. '|output', sign * output)
+    add('fleet_settled_spend_usd_total||' .. line .. '|' .. outcome, sign * micros)
+    if outcome == 'wasted' then add('fleet_wasted_spend_usd_total||' .. lost_to, sign * micros) end
+    if outcome ~= 'unknown' and to ~= 'unknown' then
+      for _, way in ipairs({'input', 'output'}) do
+        local tokens = tonumber(string.match(facts or '', '"' .. way .. 'Tokens":(%d+)') or '0')
+        add('fleet_settled_tokens_total||' .. line .. '|' .. outcome .. '|' .. way, sign * tokens)
+      end
     end
   end
   settle_line(from, before, was, -1)
   settle_line(to, after, kind, 1)
 end
--- 'micros' nil leaves the amount as it stands. Booking what is booked already changes nothing.
-local function book(report_key, ask_id, outcome, micros, kind)
-  local row = redis.call('HGET', report_key .. ':asks', ask_id .. '.books')
-  if not row or redis.call('HEXISTS', report_key, 'account') == 0 then return end
+-- Answers the row as it is from here on, or nil where it stands so already. 'micros' nil leaves the amount as it is.
+local function move_row(moves, row, outcome, micros, kind, facts)
   local from, before, was, begun_at, model = string.match(row, '^([%a_]*)|(%d+)|([%a_]*)|(%d+)|(.*)$')
   local after = micros and plus(tonumber(micros)) or before
-  if from == outcome and before == after and was == kind then return end
-  move_line(report_key, begun_at, model, from, was, -1, minus(before))
-  move_line(report_key, begun_at, model, outcome, kind, 1, after)
-  if from ~= 'not_billed' then redis.call('HINCRBY', report_key, 'spend.' .. from, minus(before)) end
-  if outcome ~= 'not_billed' then redis.call('HINCRBY', report_key, 'spend.' .. outcome, after) end
-  redis.call('HSET', report_key .. ':asks', ask_id .. '.books', table.concat({outcome, after, kind, begun_at, model}, '|'))
-  count_spend(report_key, ask_id, model, from, tonumber(before), was, outcome, tonumber(after), kind)
+  if from == outcome and before == after and was == kind then return nil end
+  add_to_line(moves, begun_at, model, from, was, -1, -tonumber(before))
+  add_to_line(moves, begun_at, model, outcome, kind, 1, tonumber(after))
+  moves.sums[from] = (moves.sums[from] or 0) - tonumber(before)
+  moves.sums[outcome] = (moves.sums[outcome] or 0) + tonumber(after)
+  count_moved(moves, model, from, tonumber(before), was, outcome, tonumber(after), kind, facts)
+  return table.concat({outcome, after, kind, begun_at, model}, '|')
+end
+local function write_moves(moves, report_key, report_type, account)
+  local root = string.match(report_key, '^(.-}:)')
+  for name, line in pairs(moves.lines) do
+    local day, outcome, kind, model = string.match(name, '^(%d+)|([^|]*)|([^|]*)|(.*)$')
+    local of = table.concat({report_type, account, outcome, kind, model}, '|')
+    if line.micros ~= 0 then redis.call('HINCRBY', root .. 'spend-sums:' .. day, outcome, plus(line.micros)) end
+    if redis.call('HINCRBY', root .. 'spend:' .. day, 'calls|' .. of, plus(line.calls)) == 0 then
+      redis.call('HDEL', root .. 'spend:' .. day, 'calls|' .. of, 'micros|' .. of)
+    else
+      redis.call('HINCRBY', root .. 'spend:' .. day, 'micros|' .. of, plus(line.micros))
+    end
+  end
+  for outcome, micros in pairs(moves.sums) do
+    if outcome ~= 'not_billed' and micros ~= 0 then redis.call('HINCRBY', report_key, 'spend.' .. outcome, plus(micros)) end
+  end
+  for field, by in pairs(moves.counts) do
+    if by ~= 0 then count_revised(string.sub(root, 1, -2), (string.gsub(field, '||', '|' .. report_type .. '|', 1)), by) end
+  end
+end
+local function no_moves()
+  return {lines = {}, sums = {}, counts = {}}
+end
+local function opened_row(micros, model, now)
+  return 'in_flight|' .. plus(micros) .. '||' .. now .. '|' .. model
+end
+-- Booking what is booked already changes nothing.
+local function book(report_key, ask_id, outcome, micros, kind)
+  local of = redis.call('HMGET', report_key, 'type', 'account')
+  if not of[2] then return end
+  local row, facts = unpack(redis.call('HMGET', report_key .. ':asks', ask_id .. '.books', ask_id .. '.answered'))
+  if not row then return end
+  local moves = no_moves()
+  local moved = move_row(moves, row, outcome, micros, kind, facts)
+  if not moved then return end
+  write_moves(moves, report_key, of[1], of[2])
+  redis.call('HSET', report_key .. ':asks', ask_id .. '.books', moved)
+end
+-- Fields of a hash, however many: a list that is too long for one command is read in pieces.
+local function read_fields(key, names)
+  local values = {}
+  for first = 1, #names, 500 do
+    local last = math.min(first + 499, #names)
+    for i, value in ipairs(redis.call('HMGET', key, unpack(names, first, last))) do values[names[first + i - 1]] = value end
+  end
+  return values
 end
 -- The report ends. 'delivered' holds the keys of the sections that were delivered, or is nil where nothing was. A request
 -- still in flight is unknown from here on; should its answer arrive, that changes the books and nothing else.
 local function close_books(report_key, delivered)
-  local asks_key, calls_key = report_key .. ':asks', report_key .. ':calls'
-  local flat = redis.call('HGETALL', asks_key)
-  for i = 1, #flat, 2 do
-    local ask_id = string.match(flat[i], '^(.*)%.books$')
-    if ask_id then
-      local outcome, kind = string.match(flat[i + 1], '^([%a_]*)|%d+|([%a_]*)|')
-      if outcome == 'in_flight' then
-        book(report_key, ask_id, 'unknown', nil, 'transient')
-      elseif outcome == 'pending' or kind == 'unused' or kind == 'ended' or kind == 'late' then
-        -- No waste of an earlier end is final: a report delivered in part may be completed later, at the second try as
-        -- well, with what it had paid before.
-        local call_key, take = string.match(redis.call('HGET', asks_key, ask_id) or '', '^[^|]*|[^|]*|[^|]*|([^|]*)#(%d+)')
-        local n, state = string.match(call_key and redis.call('HGET', calls_key, call_key) or '', '^(%d+):(%a+)')
-        local section = call_key and string.match(call_key, '^([^/]*)/')
-        -- A question asked otherwise since (another prompt, corrected data) has an answer that is in nothing delivered.
-        local used = section and redis.call('HGET', report_key .. ':section:' .. section, 'used')
-        local is_used = not used or string.find(' ' .. used .. ' ', ' ' .. call_key .. ' ', 1, true)
-        if delivered and section and delivered[section] and is_used and n == take and state == 'accepted' then
-          book(report_key, ask_id, tonumber(n) > 1 and 'repaired' or 'useful', nil, '')
-        else
-          book(report_key, ask_id, 'wasted', nil, delivered and 'unused' or 'ended')
-        end
-      end
+  local of = redis.call('HMGET', report_key, 'type', 'account')
+  if not of[2] then return end
+  local asks_key = report_key .. ':asks'
+  local flat, ask = redis.call('HGETALL', asks_key), {}
+  for i = 1, #flat, 2 do ask[flat[i]] = flat[i + 1] end
+  local moves, moved, ending, call_keys = no_moves(), {}, {}, {}
+  local function move(field, outcome, kind)
+    local row = move_row(moves, ask[field], outcome, nil, kind, ask[string.gsub(field, 'books$', 'answered')])
+    if row then moved[#moved + 1], moved[#moved + 2] = field, row end
+  end
+  for field, row in pairs(ask) do
+    local ask_id = string.match(field, '^(.*)%.books$')
+    local outcome, kind = string.match(ask_id and row or '', '^([%a_]*)|%d+|([%a_]*)|')
+    if outcome == 'in_flight' then
+      move(field, 'unknown', 'transient')
+    elseif outcome == 'pending' or kind == 'unused' or kind == 'ended' or kind == 'late' then
+      -- No waste of an earlier end is final: a report delivered in part may be completed later, at the second try as
+      -- well, with what it had paid before.
+      local call_key, take = string.match(ask[ask_id] or '', '^[^|]*|[^|]*|[^|]*|([^|]*)#(%d+)')
+      ending[field] = {call_key = call_key, take = take}
+      call_keys[#call_keys + 1] = call_key
     end
   end
+  local current, used_by = read_fields(report_key .. ':calls', call_keys), {}
+  for field, of_take in pairs(ending) do
+    local call_key = of_take.call_key
+    local n, state = string.match(call_key and current[call_key] or '', '^(%d+):(%a+)')
+    local section = call_key and string.match(call_key, '^([^/]*)/')
+    if section and used_by[section] == nil then
+      used_by[section] = redis.call('HGET', report_key .. ':section:' .. section, 'used')
+    end
+    -- A question asked otherwise since (another prompt, corrected data) has an answer that is in nothing delivered.
+    local used = section and used_by[section]
+    local is_used = not used or string.find(' ' .. used .. ' ', ' ' .. call_key .. ' ', 1, true)
+    if delivered and section and delivered[section] and is_used and n == of_take.take and state == 'accepted' then
+      move(field, tonumber(n) > 1 and 'repaired' or 'useful', '')
+    else
+      move(field, 'wasted', delivered and 'unused' or 'ended')
+    end
+  end
+  write_moves(moves, report_key, of[1], of[2])
+  for first = 1, #moved, 1000 do redis.call('HSET', asks_key, unpack(moved, first, math.min(first + 999, #moved))) end
 end
 `;
 

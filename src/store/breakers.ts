@@ -141,9 +141,9 @@ end
 local function breaker_of(report_key)
   return string.match(report_key, '^(.-):report:') .. ':breaker:' .. (redis.call('HGET', report_key, 'type') or '')
 end
-local function breaker_stops(report_key, section_key, fleet_events, now)
-  local version = tonumber(redis.call('HGET', section_key, 'version') or '')
-  local word = breaker_word(breaker_of(report_key), fleet_events, now, string.match(report_key, '([^:]+)$'), version)
+local function breaker_stops(report_key, report_type, version, fleet_events, now)
+  local root, report = string.match(report_key, '^(.-):report:([^:]+)$')
+  local word = breaker_word(root .. ':breaker:' .. report_type, fleet_events, now, report, tonumber(version or ''))
   return word == 'open' or word == 'older'
 end
 -- Failures that nothing healed: each is an event, and a vote if it is structural. Without one, a finished section is a success.

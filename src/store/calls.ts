@@ -8,6 +8,7 @@
  *             <call key>!         the take that the last resume begins with
  *             <step key>          a step's result, packed, set once
  *             <call key>#<take>!  the ask that brought it
+ *             <call key>#<take>@  the ask that is on its way, and the fence it was made under
  *             <call key>#<take>$  the fence under which it came, or was last taken up again
  *     asks    <ask id>            "<state>|<estimate micros>|<billed micros>|<call key>#<take>"
  *             <ask id>.asked, .answered    facts for the receipt; `.books` says where its spend stands (`books.ts`)
@@ -36,18 +37,29 @@ import type { Claim } from "./sections.ts";
 import { SETTLE_LUA, settlementArguments, type Settlement } from "./settlements.ts";
 import { SPENDING_LUA } from "./spending.ts";
 
+const LOST_WITH_ITS_WORKER: FailureSummary = {
+  kind: "transient",
+  code: "worker_died",
+  scope: "request",
+  message: "The worker died while this request was in flight; the provider may have billed it.",
+  fingerprint: "0000000000000000",
+  rule: "an open ask under an older fence",
+};
+
 const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report section calls asks route slots stop today routes events fleet_events
--- ARGV fence call_key take ask_id estimate_micros begun_event unknown_event route estimate_tokens rpm tpm concurrency lease_ms
+-- ARGV fence call_key take ask_id estimate_micros begun_event route estimate_tokens rpm tpm concurrency lease_ms
 --      fleet_cap account_cap asked settlements...
 local events, fleet_events = KEYS[10], KEYS[11]
-settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, 17)
+local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
+  'spend.useful', 'spend.repaired', 'type')
+settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, r[1], 16)
 local call_key, take, ask_id, estimate = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
 -- A person's resume marks the take to begin with: the rejected ones before it are evidence, and not served again.
-local first = tonumber(redis.call('HGET', KEYS[3], call_key .. '!') or '1')
+local marked, current = unpack(redis.call('HMGET', KEYS[3], call_key .. '!', call_key))
+local first = tonumber(marked or '1')
 take = math.max(take, first)
-local current = redis.call('HGET', KEYS[3], call_key)
 local n, state = 0, ''
 if current then
   local a, b = string.match(current, '^(%d+):(%a+):')
@@ -57,7 +69,7 @@ if current then
   if answer and take <= n then
     -- Told once for each attempt that finds it: under the fence that brought it, nothing was saved yet.
     local seen = call_key .. '#' .. a .. '$'
-    if state ~= 'rejected' and redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HGET', KEYS[3], seen) ~= ARGV[1] then
+    if state ~= 'rejected' and r[1] and redis.call('HGET', KEYS[3], seen) ~= ARGV[1] then
       redis.call('HSET', KEYS[3], seen, ARGV[1])
       local section, call = string.match(call_key, '^([^/]*)/([^/]*)/')
       emit(events, fleet_events, '{"event":"call.reused","report":"' .. string.match(KEYS[1], '([^:]+)$') .. '","section":"' .. section .. '","call":"' .. call
@@ -67,32 +79,34 @@ if current then
   end
 end
 
-local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
-  'spend.useful', 'spend.repaired')
-local s = redis.call('HMGET', KEYS[2], 'fence', 'claim', 'status', 'run')
+local s = redis.call('HMGET', KEYS[2], 'fence', 'claim', 'status', 'run', 'version')
 if s[1] ~= ARGV[1] or s[3] ~= 'running' or not s[2] or s[2] == '' then return {'superseded'} end
 if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return {'superseded'} end
 -- A newer run has begun: what is in flight is recorded, and nothing more is asked for the older one.
 if s[4] and s[4] ~= r[10] then return {'superseded'} end
 if r[2] or r[3] then return {'stopped'} end
-local ask = redis.call('HGET', KEYS[4], ask_id)
-if ask then return {'go', tostring(math.max(n, take)), '0', tostring(first)} end
+-- Without a take there is no request under it either: neither ours, sent again, nor another's.
+local take_key = call_key .. '#' .. math.max(n, take)
+local ours = current and redis.call('HGET', KEYS[4], ask_id)
+if ours then return {'go', tostring(math.max(n, take)), '0', tostring(first)} end
 
 local now = now_ms()
-if breaker_stops(KEYS[1], KEYS[2], fleet_events, now) then return {'postponed'} end
-local shut = spending_gate(KEYS[7], KEYS[8], now, r[9], estimate, tonumber(ARGV[14]), tonumber(ARGV[15]))
-  or route_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]))
+if breaker_stops(KEYS[1], r[13], s[5], fleet_events, now) then return {'postponed'} end
+local shut, day_is_open = spending_gate(KEYS[7], KEYS[8], now, r[9], estimate, tonumber(ARGV[13]), tonumber(ARGV[14]))
+local seen
+if not shut then
+  shut, seen = route_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+end
 if shut then return {'wait', tostring(shut[1]), shut[2], shut[3]} end
 
 -- An ask of this take that never came back was made under an older fence, or this fence would have concluded it.
-local take_key = call_key .. '#' .. math.max(n, take)
-local open_id = redis.call('HGET', KEYS[3], take_key .. '@')
+local open_id, open_fence = string.match(current and redis.call('HGET', KEYS[3], take_key .. '@') or '', '^(.*) (%d+)$')
 local open_estimate = nil
 if open_id and open_id ~= ask_id then
   local open_state, open_amount = string.match(redis.call('HGET', KEYS[4], open_id) or '', '^(%a[%a_]*)|(%d+)|')
   if open_state == 'open' then
     -- Under this very fence it is on its way in this process: the second one waits for its answer.
-    if redis.call('HGET', KEYS[3], take_key .. '@fence') == ARGV[1] then return {'wait', '500', 'on_its_way', ''} end
+    if open_fence == ARGV[1] then return {'wait', '500', 'on_its_way', ''} end
     open_estimate = open_amount
   end
 end
@@ -105,30 +119,30 @@ if spent + estimate > tonumber(r[4]) then return {'over_budget', tostring(spent)
 if open_estimate then
   redis.call('HSET', KEYS[4], open_id, 'unknown|' .. open_estimate .. '|' .. open_estimate .. '|' .. take_key)
   book(KEYS[1], open_id, 'unknown', open_estimate, 'transient')
-  emit(events, fleet_events, ARGV[7])
+  local of = string.match(ARGV[6], '^{"event":"call.begun",(.-),"route":')
+  emit(events, fleet_events, '{"event":"call.unanswered",' .. of .. ',"outcome":"unknown","micros":' .. open_estimate .. ',"failure":${JSON.stringify(LOST_WITH_ITS_WORKER)}}')
 end
-if take > n then redis.call('HSET', KEYS[3], call_key, take .. ':open:0') end
 if take > n and take > first then
   redis.call('HINCRBY', KEYS[2], 'repair', 1)
   count_attempt(KEYS[1], 'repair')
 end
-redis.call('HSET', KEYS[3], take_key .. '@', ask_id, take_key .. '@fence', ARGV[1])
-redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[16])
-open_books(KEYS[1], ask_id, estimate, string.match(ARGV[8], '^[^/]*/(.*)#') or ARGV[8], now)
-book_today(KEYS[8], now, r[9], ARGV[5])
-redis.call('SADD', KEYS[9], ARGV[8])
-pass_gate(KEYS[5], KEYS[6], now, ARGV[9], ask_id, tonumber(ARGV[13]))
+redis.call('HSET', KEYS[3], call_key, take > n and take .. ':open:0' or current, take_key .. '@', ask_id .. ' ' .. ARGV[1])
+local model = string.match(ARGV[7], '^[^/]*/(.*)#') or ARGV[7]
+redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[15], ask_id .. '.books', opened_row(estimate, model, now))
+redis.call('HINCRBY', KEYS[1], 'spend.in_flight', plus(estimate))
+book_today(KEYS[8], now, r[9], ARGV[5], day_is_open)
+if not seen.known then redis.call('SADD', KEYS[9], ARGV[7]) end
+pass_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[8]), ask_id, tonumber(ARGV[12]), seen)
 emit(events, fleet_events, ARGV[6])
 return {'go', tostring(math.max(n, take)), tostring(now), tostring(first)}
 `);
 
 const RECORD = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report calls asks events fleet_events route slots today answered
--- ARGV ask_id call_key take micros answer event duplicate_event process estimate_tokens tokens served answered
-local row = redis.call('HGET', KEYS[3], ARGV[1])
-local report = redis.call('HMGET', KEYS[1], 'status', 'account')
-local report_status = report[1]
-if not row or not report_status then return {'erased'} end
+-- ARGV ask_id call_key take micros answer event process estimate_tokens tokens served answered
+local row, books = unpack(redis.call('HMGET', KEYS[3], ARGV[1], ARGV[1] .. '.books'))
+local report_status, account, report_type = unpack(redis.call('HMGET', KEYS[1], 'status', 'account', 'type'))
+if not row or not books or not report_status then return {'erased'} end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state == 'answered' then return {'recorded'} end
 local take_key = ARGV[2] .. '#' .. ARGV[3]
@@ -137,45 +151,50 @@ local micros = ARGV[4]
 local now = now_ms()
 local reserved = (state == 'open' or state == 'unknown') and tonumber(estimate) or 0
 -- What was set aside yesterday is not in today's sum, so it is not taken from it either.
-if not begun_today(KEYS[3], ARGV[1], now) then reserved = 0 end
-book_today(KEYS[8], now, report[2], plus(tonumber(micros) - reserved))
-route_answered(KEYS[6], KEYS[7], now, ARGV[1], begun_at(KEYS[3], ARGV[1]) or 0, ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]))
-redis.call('HSET', KEYS[9], ARGV[11], now .. ' ' .. ARGV[8])
+if not begun_today(books, now) then reserved = 0 end
+book_today(KEYS[8], now, account, plus(tonumber(micros) - reserved))
+route_answered(KEYS[6], KEYS[7], KEYS[9], now, ARGV[1], begun_at(books) or 0, ARGV[7], ARGV[10], tonumber(ARGV[8]), tonumber(ARGV[9]))
 
-local n, take_state = string.match(redis.call('HGET', KEYS[2], ARGV[2]) or '', '^(%d+):(%a+):')
-local wanted = n == ARGV[3] and take_state == 'open' and redis.call('HEXISTS', KEYS[2], take_key) == 0
+-- An answer and the request that brought it are written together; the latter is the smaller one to look for.
+local current, brought_by, on_its_way = unpack(redis.call('HMGET', KEYS[2], ARGV[2], take_key .. '!', take_key .. '@'))
+local n, take_state = string.match(current or '', '^(%d+):(%a+):')
+local wanted = n == ARGV[3] and take_state == 'open' and not brought_by
 local over = report_status == 'completed' or report_status == 'failed' or report_status == 'cancelled'
+local outcome, kind = 'wasted', 'duplicate'
+-- After the end the answer changes the books only: nothing will ever be delivered from it.
+if wanted then outcome, kind = over and 'wasted' or 'pending', over and 'late' or '' end
+local moves = no_moves()
+local moved = move_row(moves, books, outcome, micros, kind, ARGV[11])
+write_moves(moves, KEYS[1], report_type, account)
+redis.call('HSET', KEYS[3], ARGV[1], (wanted and 'answered|' or 'duplicate|') .. estimate .. '|' .. micros .. '|' .. take_key,
+  ARGV[1] .. '.answered', ARGV[11], ARGV[1] .. '.books', moved or books)
 if wanted then
   redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros,
-    take_key .. '$', redis.call('HGET', KEYS[2], take_key .. '@fence') or '')
-  redis.call('HDEL', KEYS[2], take_key .. '@', take_key .. '@fence')
-  redis.call('HSET', KEYS[3], ARGV[1], 'answered|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
-  -- After the end the answer changes the books only: nothing will ever be delivered from it.
-  book(KEYS[1], ARGV[1], over and 'wasted' or 'pending', micros, over and 'late' or '')
+    take_key .. '$', string.match(on_its_way or '', ' (%d+)$') or '')
+  redis.call('HDEL', KEYS[2], take_key .. '@')
   emit(KEYS[4], KEYS[5], ARGV[6])
   return {'recorded'}
 end
-redis.call('HSET', KEYS[3], ARGV[1], 'duplicate|' .. estimate .. '|' .. micros .. '|' .. take_key, ARGV[1] .. '.answered', ARGV[12])
-book(KEYS[1], ARGV[1], 'wasted', micros, 'duplicate')
-emit(KEYS[4], KEYS[5], ARGV[7])
+emit(KEYS[4], KEYS[5], (string.gsub(ARGV[6], '"duplicate":false}$', '"duplicate":true}')))
 return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''}
 `);
 
 const CONCLUDE = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report asks events fleet_events calls slots today route   ARGV ask_id outcome event take_key kind
-local row = redis.call('HGET', KEYS[2], ARGV[1])
+local row, books = unpack(redis.call('HMGET', KEYS[2], ARGV[1], ARGV[1] .. '.books'))
 if not row then return 'erased' end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state ~= 'open' then return 'concluded' end
 local billed = ARGV[2] == 'unknown' and estimate or '0'
 book(KEYS[1], ARGV[1], ARGV[2], billed, ARGV[5])
 local now = now_ms()
-if ARGV[2] ~= 'unknown' and begun_today(KEYS[2], ARGV[1], now) then
+if ARGV[2] ~= 'unknown' and begun_today(books, now) then
   book_today(KEYS[7], now, redis.call('HGET', KEYS[1], 'account'), minus(estimate))
 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. '|' .. estimate .. '|' .. billed .. '|' .. ARGV[4])
 route_unanswered(KEYS[8], KEYS[6], ARGV[1])
-if redis.call('HGET', KEYS[5], ARGV[4] .. '@') == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@', ARGV[4] .. '@fence') end
+local open_id = string.match(redis.call('HGET', KEYS[5], ARGV[4] .. '@') or '', '^(.*) %d+$')
+if open_id == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@') end
 emit(KEYS[3], KEYS[4], ARGV[3])
 return 'concluded'
 `);
@@ -269,13 +288,6 @@ export async function beginCall(
     estimateMicros: asking.estimateMicros,
     ...(asking.rung === undefined ? {} : { rung: asking.rung }),
   };
-  const unknown: FleetEvent = {
-    event: "call.unanswered",
-    ...of,
-    outcome: "unknown",
-    micros: asking.estimateMicros,
-    failure: LOST_WITH_ITS_WORKER,
-  };
   const reply = await runForBytes(
     redis,
     BEGIN,
@@ -299,7 +311,6 @@ export async function beginCall(
       asking.askId,
       asking.estimateMicros,
       JSON.stringify(begun),
-      JSON.stringify(unknown),
       asking.route,
       asking.estimateTokens,
       gate.limits.requestsPerMinute ?? -1,
@@ -355,7 +366,7 @@ export async function recordAnswer(
   process: string,
 ): Promise<Recorded> {
   const { redis, keys } = store;
-  const event = (duplicate: boolean): FleetEvent => ({
+  const event: FleetEvent = {
     event: "call.answered",
     report: claim.report,
     section: claim.section,
@@ -370,8 +381,9 @@ export async function recordAnswer(
     micros: answer.micros,
     exact: answer.exact,
     elapsedMs: answer.elapsedMs,
-    duplicate,
-  });
+    // The script knows better, and says so at this very place.
+    duplicate: false,
+  };
   const reply = await runForBytes(
     redis,
     RECORD,
@@ -392,8 +404,7 @@ export async function recordAnswer(
       asking.take,
       answer.micros,
       packJson(answer),
-      JSON.stringify(event(false)),
-      JSON.stringify(event(true)),
+      JSON.stringify(event),
       process,
       asking.estimateTokens,
       answer.tokens === null ? asking.estimateTokens : answer.tokens.inputTokens + answer.tokens.outputTokens,
@@ -484,12 +495,3 @@ export async function saveStep(
   const stored = await readStep(store, report, step.key);
   return stored.found ? stored.value : value;
 }
-
-const LOST_WITH_ITS_WORKER: FailureSummary = {
-  kind: "transient",
-  code: "worker_died",
-  scope: "request",
-  message: "The worker died while this request was in flight; the provider may have billed it.",
-  fingerprint: "0000000000000000",
-  rule: "an open ask under an older fence",
-};

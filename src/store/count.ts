@@ -26,9 +26,12 @@ const MOST_MODELS = 40;
  * read with patterns: a quote inside a text is escaped, so `"key":"` can only be a key.
  */
 export const COUNT_LUA = `
-local BOUNDS = {
+-- Made when they are asked for: most scripts observe nothing.
+local function bounds_of(metric)
+  return ({
   ${LUA_BOUNDS}
-}
+  })[metric]
+end
 local function count(root, field, by)
   redis.call('HINCRBY', root .. ':counts', field, plus(by or 1))
 end
@@ -49,7 +52,7 @@ end
 local function observe(root, metric, labels, value)
   local counts, field, le = root .. ':counts', metric .. labels, 'inf'
   value = math.max(0, value)
-  for _, bound in ipairs(BOUNDS[metric]) do
+  for _, bound in ipairs(bounds_of(metric)) do
     if value <= bound then
       le = plus(bound)
       break

@@ -19,7 +19,8 @@ import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /**
- * `route_gate` answers nil when a request may leave, else {wait_ms, why}. It only reads; `pass_gate` books the request.
+ * `route_gate` answers nil and what it has seen when a request may leave, else {wait_ms, why}. It only reads; `pass_gate`
+ * books the request, from what was seen.
  * Limits travel as numbers, -1 for none.
  */
 export const GATE_LUA = `
@@ -40,18 +41,14 @@ local function route_gate(route, slots, now, tokens, rpm, tpm, concurrency)
   if concurrency >= 0 then
     if redis.call('ZCOUNT', slots, '(' .. now, '+inf') >= concurrency then return {500, 'concurrency', ''} end
   end
-  return nil
+  return nil, {requests = requests, tokens = used, trouble = r[3], known = r[5]}
 end
-local function pass_gate(route, slots, now, tokens, ask_id, lease_ms)
-  local minute = math.floor(now / 60000)
-  if redis.call('HGET', route, 'minute') ~= tostring(minute) then redis.call('HSET', route, 'minute', minute, 'requests', 0, 'tokens', 0) end
-  redis.call('HINCRBY', route, 'requests', 1)
-  redis.call('HINCRBY', route, 'tokens', tokens)
+local function pass_gate(route, slots, now, tokens, ask_id, lease_ms, seen)
+  redis.call('HSET', route, 'minute', math.floor(now / 60000), 'requests', seen.requests + 1, 'tokens', plus(seen.tokens + tokens))
   -- A probe whose worker dies holds up the others for a minute at most.
-  if redis.call('HEXISTS', route, 'troubleSince') == 1 then
-    redis.call('HSET', route, 'probeUntil', now + math.min(lease_ms, 60000), 'probeBy', ask_id)
-  end
-  redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+  if seen.trouble then redis.call('HSET', route, 'probeUntil', now + math.min(lease_ms, 60000), 'probeBy', ask_id) end
+  -- Leases that ran out count nowhere; once a minute is often enough to forget them.
+  if seen.requests == 0 then redis.call('ZREMRANGEBYSCORE', slots, '-inf', now) end
   redis.call('ZADD', slots, now + lease_ms, ask_id)
 end
 -- A request ended without an answer: its slot is free, and if it was the probe, the next one may try.
@@ -60,14 +57,16 @@ local function route_unanswered(route, slots, ask_id)
   if redis.call('HGET', route, 'probeBy') == ask_id then redis.call('HDEL', route, 'probeUntil', 'probeBy') end
 end
 -- An answer came: whatever trouble there was is over, and the minute's tokens are what was really used.
-local function route_answered(route, slots, now, ask_id, began_at, process, estimated_tokens, tokens)
+local function route_answered(route, slots, answered, now, ask_id, began_at, process, served, estimated_tokens, tokens)
   redis.call('ZREM', slots, ask_id)
-  if began_at > tonumber(redis.call('HGET', route, 'answeredFrom') or '0') then redis.call('HSET', route, 'answeredFrom', began_at) end
-  redis.call('HDEL', route, 'troubleSince', 'troubleCount', 'probeUntil')
-  redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process)
-  if redis.call('HGET', route, 'minute') == tostring(math.floor(now / 60000)) then
-    redis.call('HINCRBY', route, 'tokens', plus(tokens - estimated_tokens))
-  end
+  local r = redis.call('HMGET', route, 'minute', 'tokens', 'troubleSince', 'answeredAt', 'answeredTo', 'answeredFrom')
+  if r[3] then redis.call('HDEL', route, 'troubleSince', 'troubleCount', 'probeUntil') end
+  local used = tonumber(r[2] or '0')
+  if r[1] == tostring(math.floor(now / 60000)) then used = used + tokens - estimated_tokens end
+  redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process, 'tokens', plus(used),
+    'answeredFrom', math.max(began_at, tonumber(r[6] or '0')))
+  -- Asked with a precision of seconds, and for all keys of the same host and model.
+  if r[5] ~= process or now - tonumber(r[4] or '0') > 1000 then redis.call('HSET', answered, served, now .. ' ' .. process) end
 end
 `;
 

@@ -47,10 +47,8 @@ end
 
 /** A newer run has begun, or the report is over: what an older claim brings is evidence and money, never state. */
 const RUN_LUA = `
-local function of_older_run(section_key, report_key)
-  local claimed_in = redis.call('HGET', section_key, 'run')
-  local r = redis.call('HMGET', report_key, 'run', 'status')
-  return (claimed_in and claimed_in ~= r[1]) or r[2] == 'completed' or r[2] == 'failed' or r[2] == 'cancelled'
+local function of_older_run(claimed_in, run, status)
+  return (claimed_in and claimed_in ~= run) or status == 'completed' or status == 'failed' or status == 'cancelled'
 end
 local function let_go(section_key, report_key, status, events, fleet_events)
   redis.call('HSET', section_key, 'claim', '')
@@ -102,41 +100,43 @@ return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] 
 const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${BREAKER_LUA}
 -- KEYS report section calls events fleet_events wakeups durations
 -- ARGV fence id wake_after_ms output output_hash unreviewed event ballot used settlements...
-if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
-local status = redis.call('HGET', KEYS[2], 'status')
+local fence, status, claimed_in, started, pin, edited = unpack(redis.call('HMGET', KEYS[2], 'fence', 'status', 'run', 'startedAt', 'pin', 'edited'))
+if fence ~= ARGV[1] then return 'superseded' end
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
+local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
 local ballot = cjson.decode(ARGV[8])
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 10)
-if of_older_run(KEYS[2], KEYS[1]) then
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, 10)
+if of_older_run(claimed_in, run, report_status) then
   let_go(KEYS[2], KEYS[1], status, KEYS[4], KEYS[5])
   return 'superseded'
 end
-redis.call('HDEL', KEYS[2], 'pin', 'edited')
+if pin or edited then redis.call('HDEL', KEYS[2], 'pin', 'edited') end
 redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[2], 'used', ARGV[9]) end
 move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
-local now, started = now_ms(), redis.call('HGET', KEYS[2], 'startedAt')
+local now = now_ms()
 if started then
   redis.call('LPUSH', KEYS[7], plus(now - tonumber(started)))
   redis.call('LTRIM', KEYS[7], 0, 49)
 end
 redis.call('ZADD', KEYS[6], now + tonumber(ARGV[3]), ARGV[2])
 emit(KEYS[4], KEYS[5], ARGV[7])
-breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now_ms(), ballot, true)
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ballot, true)
 return 'completed'
 `);
 
 const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}${BREAKER_LUA}
 -- KEYS report section calls events fleet_events wakeups
 -- ARGV fence id wake_after_ms to retry_after_ms because failure transient halts event case prompt ballot settlements...
-if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'transient')
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'transient', 'fence', 'run')
+if s[4] ~= ARGV[1] then return 'superseded' end
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
+local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
 local parked, ballot = parked_case(ARGV[11]), cjson.decode(ARGV[13])
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], 14)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, 14)
 local now = now_ms()
-if of_older_run(KEYS[2], KEYS[1]) then
+if of_older_run(s[5], run, report_status) then
   let_go(KEYS[2], KEYS[1], s[1], KEYS[4], KEYS[5])
   return 'superseded'
 end
@@ -157,14 +157,15 @@ return 'left'
 const BREAK = savingScript(`${MOVE_LUA}${RUN_LUA}${OPEN_CASE_LUA}
 -- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure case
 -- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash')
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash', 'run')
+local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
 if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'left' end
 local parked = parked_case(ARGV[7])
 local crashes = tonumber(s[4] or '0') + 1
 redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
 count_attempt(KEYS[1], 'crash')
 local to = 'pending'
-if crashes > tonumber(ARGV[2]) and not of_older_run(KEYS[2], KEYS[1]) then
+if crashes > tonumber(ARGV[2]) and not of_older_run(s[5], run, report_status) then
   to = 'needs_review'
   redis.call('HSET', KEYS[2], 'failure', ARGV[6])
 end

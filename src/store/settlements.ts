@@ -8,10 +8,9 @@ import type { FailureSummary } from "../domain/report.ts";
 import { BOOKS_LUA } from "./books.ts";
 import type { ScriptArgument } from "./script.ts";
 
-/** Settlements travel as six arguments each, from index `from` on. Each is applied once, whoever repeats it. */
+/** Settlements travel as six arguments each, from index `from` on. Each is applied once, whoever repeats it; `status` is the report's. */
 export const SETTLE_LUA = `${BOOKS_LUA}
-local function settle(report_key, section_key, calls_key, events, fleet_events, from)
-  local status = redis.call('HGET', report_key, 'status')
+local function settle(report_key, section_key, calls_key, events, fleet_events, status, from)
   -- Once a report has ended, its money has its final outcome; a late judgement is evidence only.
   local over = status == 'completed' or status == 'failed' or status == 'cancelled'
   for i = from, #ARGV, 6 do
@@ -20,13 +19,14 @@ local function settle(report_key, section_key, calls_key, events, fleet_events, 
     local n, state, micros = string.match(current, '^(%d+):(%a+):(%d+)$')
     if n == take and state ~= verdict and state ~= 'accepted' then
       redis.call('HSET', calls_key, call_key, n .. ':' .. verdict .. ':' .. micros)
-      local ask_id = redis.call('HGET', calls_key, call_key .. '#' .. n .. '!')
+      if not over and (verdict == 'rejected' or state == 'rejected') then
+        local ask_id = redis.call('HGET', calls_key, call_key .. '#' .. n .. '!')
+        if ask_id and verdict == 'rejected' then book(report_key, ask_id, 'wasted', nil, kind) end
+        if ask_id and verdict == 'accepted' then book(report_key, ask_id, 'pending', nil, '') end
+      end
       if verdict == 'rejected' then
-        if ask_id and not over then book(report_key, ask_id, 'wasted', nil, kind) end
         local prints = redis.call('HGET', section_key, 'prints') or ''
         redis.call('HSET', section_key, 'prints', prints .. ' ' .. print)
-      elseif ask_id and state == 'rejected' and not over then
-        book(report_key, ask_id, 'pending', nil, '')
       end
       emit(events, fleet_events, event)
     end

@@ -5,8 +5,8 @@ import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /**
- * `spending_gate` answers nil when a call may be paid, else {wait_ms, why}. Today's sums hold estimates of calls in
- * flight, so parallel workers cannot pass a cap together. A cap of -1 is none; days are UTC.
+ * `spending_gate` answers nil when a call may be paid (and whether today's sums were begun), else {wait_ms, why}. Today's
+ * sums hold estimates of calls in flight, so parallel workers cannot pass a cap together. A cap of -1 is none; days are UTC.
  */
 export const SPENDING_LUA = `
 local function today(key, now)
@@ -40,18 +40,18 @@ local function spending_gate(stop_key, today_key, now, account, estimate, fleet_
     tell_cap(today_key, now, 'account', account)
     return {math.min(tomorrow, 60000), 'account_cap', ''}
   end
-  return nil
+  return nil, is_today
 end
 -- The books know when a request left: '<outcome>|<micros>|<kind>|<begun at>|<model>'.
-local function begun_at(asks_key, ask_id)
-  return tonumber(string.match(redis.call('HGET', asks_key, ask_id .. '.books') or '', '^[^|]*|[^|]*|[^|]*|(%d+)|') or '')
+local function begun_at(row)
+  return tonumber(string.match(row or '', '^[^|]*|[^|]*|[^|]*|(%d+)|') or '')
 end
-local function begun_today(asks_key, ask_id, now)
-  local begun = begun_at(asks_key, ask_id)
+local function begun_today(row, now)
+  local begun = begun_at(row)
   return begun and math.floor(begun / 86400000) == math.floor(now / 86400000)
 end
-local function book_today(today_key, now, account, micros)
-  today(today_key, now)
+local function book_today(today_key, now, account, micros, day_is_open)
+  if not day_is_open then today(today_key, now) end
   redis.call('HINCRBY', today_key, 'total', micros)
   redis.call('HINCRBY', today_key, 'account:' .. account, micros)
 end

@@ -8,7 +8,7 @@
  * One gap stays open on purpose: a process that dies after the provider answered and before `record` returns pays for
  * that call again. The books carry it as unknown, at the upper estimate; the customer is never charged for it.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import type { LlmRequest } from "../llm/port.ts";
@@ -111,7 +111,7 @@ export function callKeyOf(
   model: ModelConfig,
 ): string {
   const asked = canonicalJson({ promptVersion: request.promptVersion, messages: request.messages, model });
-  return `${section}/${call}/${createHash("sha256").update(asked).digest("hex").slice(0, 16)}`;
+  return `${section}/${call}/${hash("sha256", asked).slice(0, 16)}`;
 }
 
 function jsonRequest(output: OutputContract<unknown>): Pick<LlmRequest, "json"> {

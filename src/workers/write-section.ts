@@ -7,7 +7,7 @@
  * The job that brought us here is only the doorbell: whether there is anything to do, and whether it is ours to do, the
  * claim says. Whatever happens, what was paid so far is in the store before this function returns.
  */
-import { createHash } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
 import { checkOutput } from "../report-types/check-output.ts";
@@ -77,7 +77,7 @@ export async function writeSection(
 /** Everything is paid and written; only the store has to take it, however long that lasts. */
 async function finish(session: Session, output: string): Promise<Ending> {
   const { workshop, claim, control, unreviewed } = session;
-  const hash = createHash("sha256").update(output).digest("hex");
+  const hash = hashOf("sha256", output);
   const settlements = session.takeSettlements();
   const ballot = ballotOf(session, null);
   const written = { output, hash, unreviewed, used: [...session.used] };

@@ -454,7 +454,7 @@ test.each([
   ],
   [
     "an answer booked twice",
-    `open_books(KEYS[1], 'again', 0, 'm', now_ms()) book(KEYS[1], 'again', 'wasted', 100, 'duplicate') redis.call('HSET', KEYS[1] .. ':asks', 'again.answered', '{"exact":true}')`,
+    `redis.call('HSET', KEYS[1] .. ':asks', 'again.books', opened_row(0, 'm', now_ms())) book(KEYS[1], 'again', 'wasted', 100, 'duplicate') redis.call('HSET', KEYS[1] .. ':asks', 'again.answered', '{"exact":true}')`,
     /was billed for sure; the provider billed/,
   ],
   [

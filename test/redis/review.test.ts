@@ -586,8 +586,8 @@ function withMistake(piece: string, instead: string): { store: Store; planted: (
 test.for([
   {
     mistake: "no fence when a section is finished",
-    piece: "if redis.call('HGET', KEYS[2], 'fence') ~= ARGV[1] then return 'superseded' end\nlocal status",
-    instead: "local status",
+    piece: "if fence ~= ARGV[1] then return 'superseded' end\nif status",
+    instead: "if status",
     problem: /zombie/,
   },
   {
