@@ -7,10 +7,13 @@ import { logEvent } from "../observability/log-events.ts";
 import { followEvents, type Following } from "../store/follow-events.ts";
 import type { Store } from "../store/redis.ts";
 
-export function logFleet(log: Logger, redisUrl: string, store: Store): Following {
+/** Null where nothing of it would be logged; then nobody need read it. */
+export function logFleet(log: Logger, redisUrl: string, store: Store): Following | null {
+  if (!log.isLevelEnabled("warn")) return null;
   const where = { redisUrl, fleet: store.fleet, stream: "fleet", from: "$" } as const;
   return followEvents(where, ({ event }) => {
     logEvent(log, event);
+    if (!log.isLevelEnabled("info")) return;
     if (event.event === "report.status" && (isFinished(event.status) || event.status === "needs_review"))
       void tell(log, store, event.report);
   });

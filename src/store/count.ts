@@ -35,6 +35,10 @@ end
 local function count(root, field, by)
   redis.call('HINCRBY', root .. ':counts', field, plus(by or 1))
 end
+-- What most answers have none of is not counted up by nothing.
+local function count_some(root, field, by)
+  if by > 0 then count(root, field, by) end
+end
 local function count_revised(root, field, by)
   local counts, debt_field = root .. ':counts', '-' .. field
   if by > 0 then
@@ -75,7 +79,9 @@ local function count_attempt(report_key, cause, by)
   local type = redis.call('HGET', report_key, 'type')
   if type then count(string.match(report_key, '^(.-}):'), 'fleet_section_attempts_total|' .. type .. '|' .. cause, by) end
 end
-local COUNTED_AS = {
+-- As above: made for the few events that are counted by their name alone.
+local function counted_as(name)
+  return ({
   ['intake.rejected'] = {'fleet_intake_rejected_total', 'code'},
   ['report.submitted'] = {'fleet_reports_submitted_total', 'type'},
   ['report.deadline_missed'] = {'fleet_report_deadlines_missed_total', 'type'},
@@ -84,8 +90,23 @@ local COUNTED_AS = {
   ['webhook.disabled'] = {'fleet_webhook_endpoints_disabled_total'},
   ['credit_review.opened'] = {'fleet_credit_reviews_opened_total'},
   ['breaker'] = {'fleet_breaker_transitions_total', 'type', 'to'}
-}
+  })[name]
+end
 local ENDINGS = {completed = true, failed = true, cancelled = true}
+-- In one look, since there is one for each call: a pattern that searches costs more than a command.
+local ANSWERED = '"route":"(.-)","model":"(.-)","inputTokens":(%d+),"cachedInputTokens":(%d+),"outputTokens":(%d+),"reasoningTokens":(%d+),'
+  .. '"micros":%d+,"exact":%a+,"elapsedMs":(%d+),"duplicate":(%a+)}$'
+local function count_answered(root, type, event)
+  local route, model, input, cached, output, reasoning, elapsed, duplicate = string.match(event, ANSWERED)
+  count(root, 'fleet_calls_total|' .. type .. '|' .. (duplicate == 'true' and 'duplicate' or 'answered'))
+  -- A route's key is nobody's business here: host and model are enough.
+  local who = label(string.match(route, '^[^#]*')) .. '|' .. model_label(root, model)
+  observe(root, 'gen_ai_client_operation_duration_seconds', '|' .. who .. '|', tonumber(elapsed))
+  count(root, 'gen_ai_client_inference_usage_input_tokens_total|' .. who, tonumber(input))
+  count_some(root, 'gen_ai_client_inference_usage_cache_read_input_tokens_total|' .. who, tonumber(cached))
+  count(root, 'gen_ai_client_inference_usage_output_tokens_total|' .. who, tonumber(output))
+  count_some(root, 'gen_ai_client_inference_usage_reasoning_output_tokens_total|' .. who, tonumber(reasoning))
+end
 local function count_event(stream, root, name, event)
   local function word(key)
     return label(string.match(event, '"' .. key .. '":"([^"]*)"') or '')
@@ -93,7 +114,8 @@ local function count_event(stream, root, name, event)
   local function number(key)
     return tonumber(string.match(event, '"' .. key .. '":(%d+)') or '0')
   end
-  local plain = COUNTED_AS[name]
+  local of_section = name == 'section.status' or string.sub(name, 1, 5) == 'call.'
+  local plain = not of_section and counted_as(name)
   if plain then
     local field = plain[1]
     for i = 2, #plain do field = field .. '|' .. word(plain[i]) end
@@ -135,14 +157,16 @@ local function count_event(stream, root, name, event)
     if kind ~= '' and (status == 'needs_review' or status == 'waiting_for_retry') then
       count(root, 'fleet_section_failures_total|' .. type .. '|' .. kind .. '|' .. (status == 'needs_review' and 'review' or 'retry'))
     end
-  else
+  elseif string.sub(name, 1, 5) == 'call.' or name == 'section.went_without' then
+    -- Most requests are no repair, and there is one for each call.
+    local rung = name == 'call.begun' and word('rung')
+    if rung == '' then return end
     local type = redis.call('HGET', report_key, 'type')
     if not type then return end
     if name == 'section.went_without' then
       count(root, 'fleet_section_failures_total|' .. type .. '|' .. word('kind') .. '|went_without')
     elseif name == 'call.begun' then
-      local rung = word('rung')
-      if rung ~= '' then count(root, 'fleet_repairs_total|' .. type .. '|' .. rung) end
+      count(root, 'fleet_repairs_total|' .. type .. '|' .. rung)
     elseif name == 'call.accepted' then
       if string.find(event, '"salvaged":true', 1, true) then count(root, 'fleet_repairs_total|' .. type .. '|salvage') end
       count(root, 'fleet_answers_judged_total|' .. type .. '|accepted')
@@ -151,22 +175,13 @@ local function count_event(stream, root, name, event)
     elseif name == 'call.reused' then
       count(root, 'fleet_checkpoint_hits_total|' .. type .. '|' .. word('from'))
       count(root, 'fleet_spend_avoided_usd_total|' .. type, number('micros'))
-    elseif name == 'call.answered' or name == 'call.unanswered' then
-      local answered = name == 'call.answered'
-      local outcome = answered and (string.find(event, '"duplicate":true', 1, true) and 'duplicate' or 'answered') or word('outcome')
-      count(root, 'fleet_calls_total|' .. type .. '|' .. outcome)
-      -- A route's key is nobody's business here: host and model are enough.
+    elseif name == 'call.answered' then
+      count_answered(root, type, event)
+    elseif name == 'call.unanswered' then
+      count(root, 'fleet_calls_total|' .. type .. '|' .. word('outcome'))
       local served = string.match(event, '"route":"([^"#]*)')
-      if not served then return end
-      local who = label(served) .. '|' .. (answered and model_label(root, string.match(event, '"model":"([^"]*)"')) or '')
-      if string.find(event, '"elapsedMs":', 1, true) then
-        observe(root, 'gen_ai_client_operation_duration_seconds', '|' .. who .. '|' .. (answered and '' or word('code')), number('elapsedMs'))
-      end
-      if answered then
-        count(root, 'gen_ai_client_inference_usage_input_tokens_total|' .. who, number('inputTokens'))
-        count(root, 'gen_ai_client_inference_usage_cache_read_input_tokens_total|' .. who, number('cachedInputTokens'))
-        count(root, 'gen_ai_client_inference_usage_output_tokens_total|' .. who, number('outputTokens'))
-        count(root, 'gen_ai_client_inference_usage_reasoning_output_tokens_total|' .. who, number('reasoningTokens'))
+      if served and string.find(event, '"elapsedMs":', 1, true) then
+        observe(root, 'gen_ai_client_operation_duration_seconds', '|' .. label(served) .. '||' .. word('code'), number('elapsedMs'))
       end
     end
   end

@@ -122,12 +122,10 @@ export class Queues {
   /** Adds one child job a section below the run's parent job; all are of one report. */
   async addSections(
     parent: { id: string; queueKey: string },
-    type: string,
+    { type, turn }: { type: string; turn: number },
     jobs: readonly SectionJobData[],
   ): Promise<void> {
-    const [first] = jobs;
-    if (first === undefined) return;
-    const priority = await this.#turnOf(first.report);
+    if (jobs.length === 0) return;
     await this.#flow.addBulk(
       jobs.map((job) => ({
         name: job.section,
@@ -136,7 +134,7 @@ export class Queues {
         data: job,
         opts: {
           jobId: sectionJobId(job),
-          priority,
+          priority: turn,
           parent: { id: parent.id, queue: parent.queueKey },
           ignoreDependencyOnFailure: true,
           ...KEPT,

@@ -9,7 +9,13 @@ import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
-import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
+import {
+  isFinished,
+  type FailureSummary,
+  type PlannedSection,
+  type Report,
+  type Section,
+} from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
@@ -43,7 +49,7 @@ import { isPlanning, worthOf } from "./worth.ts";
 /** The parent job, as far as a report needs one. */
 export interface Flow {
   /** Adds one child job a section; they may start at once. */
-  addSections(type: string, jobs: readonly SectionJobData[]): Promise<void>;
+  addSections(report: Pick<Report, "type" | "turn">, jobs: readonly SectionJobData[]): Promise<void>;
   /** True where children are still open and the job now waits for them. */
   awaitChildren(): Promise<boolean>;
 }
@@ -91,7 +97,7 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
           )
             return DONE;
           await flow.addSections(
-            type.type,
+            report,
             move.sections.map((section) => ({ report: report.id, section, run: report.run, round })),
           );
           break;
@@ -206,11 +212,17 @@ async function assemble(
   if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
   const source = sourceOf(type, read.canonical, report.sourceHash);
 
+  const completed = sections.filter((section) => section.status === "completed");
+  const outputs = await Promise.all(
+    completed
+      .filter((section) => !isPlanning(type, section))
+      .map(async (section) => ({
+        section,
+        output: await readOutput(store, report.id, section.key),
+      })),
+  );
   const written: DeliveredSection[] = [];
-  for (const section of sections) {
-    if (isPlanning(type, section)) continue;
-    if (section.status !== "completed") continue;
-    const output = await readOutput(store, report.id, section.key);
+  for (const { section, output } of outputs) {
     if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
     written.push({
       key: section.key,

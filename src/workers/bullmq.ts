@@ -88,7 +88,7 @@ export class JobWorkers {
       const parent = { id: job.id ?? "", queueKey: job.queueQualifiedName };
       return this.#traced("advance report", job.data, () =>
         advanceReport(this.#workshop, job.data, {
-          addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
+          addSections: (report, jobs) => this.#workshop.queues.addSections(parent, report, jobs),
           awaitChildren: () => job.moveToWaitingChildren(token),
         }),
       );
@@ -238,7 +238,9 @@ export class JobWorkers {
           type: queue,
         };
         this.#held.set(nameOf(inHand), token);
-        await takeInHand(store, processId, inHand);
+        // Not waited for: what the work asks of the store comes after it on the same connection. Should it be refused, the
+        // job is found by its lock (`handOnFetchedBy`).
+        void takeInHand(store, processId, inHand).catch(() => undefined);
         let ending: Ending;
         try {
           ending = await work(job, token);

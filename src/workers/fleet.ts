@@ -19,6 +19,7 @@ import { JobWorkers, type Drain } from "./bullmq.ts";
 import { handOnForgotten } from "./hand-on.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { Recalls } from "./recalls.ts";
+import { KnownRuns } from "./run-facts.ts";
 import type { Chore, Companion, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
 import { Sweeper } from "./sweeper.ts";
 
@@ -91,6 +92,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     store,
     queues,
     types: settings.types,
+    runs: new KnownRuns(store),
     llm: settings.models === null ? NO_MODEL : openModel(store, settings.traceContent ?? false),
     routesOf: (model) => (settings.models === null ? noRoute() : settings.models.routesOf(model)),
     caps: settings.caps ?? NO_CAPS,

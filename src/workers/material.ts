@@ -2,13 +2,14 @@
 import type { PlannedSection } from "../domain/report.ts";
 import type { ReportType, SectionInput } from "../report-types/define-report.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
-import { readSource, type StoredReport } from "../store/reports.ts";
+import { readSource } from "../store/reports.ts";
 import { readOutput } from "../store/sections.ts";
+import type { RunFacts } from "./run-facts.ts";
 import type { Session } from "./session.ts";
 
 export async function readMaterial(
   session: Session,
-  stored: StoredReport,
+  stored: RunFacts,
   type: ReportType,
   planned: PlannedSection,
 ): Promise<SectionInput<unknown, unknown>> {

@@ -16,6 +16,7 @@ import type { AskedQuestion } from "../store/cases.ts";
 import type { Queues } from "../store/queues.ts";
 import type { Store } from "../store/redis.ts";
 import type { Claim } from "../store/sections.ts";
+import type { KnownRuns } from "./run-facts.ts";
 import type { Spool } from "./spool.ts";
 import { SectionStopped, type Stop } from "./stop.ts";
 
@@ -68,6 +69,8 @@ export interface Workshop {
   store: Store;
   queues: Queues;
   types: Registry;
+  /** What this process knows of the runs it writes for. */
+  runs: KnownRuns;
   llm: Llm;
   /** The routes that may answer a logical model, preferred first. */
   routesOf(model: ModelConfig): readonly Route[];

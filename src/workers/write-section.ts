@@ -15,13 +15,13 @@ import type { ReportType } from "../report-types/define-report.ts";
 import { retryStrategy } from "../report-types/retry-strategy.ts";
 import { readQuestion } from "../store/cases.ts";
 import type { SectionJobData } from "../store/queues.ts";
-import { readReport, type StoredReport } from "../store/reports.ts";
 import { claimSection, finishSection } from "../store/sections.ts";
 import { ballotOf } from "./ballot.ts";
 import { carryOut } from "./carry-out.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { readMaterial } from "./material.ts";
 import { authorOf, type Author } from "./section-author.ts";
+import type { RunFacts } from "./run-facts.ts";
 import { sectionContext } from "./section-context.ts";
 import { errorFacts, Session, type JobControl, type Workshop } from "./session.ts";
 import { patiently } from "./patiently.ts";
@@ -33,7 +33,7 @@ export async function writeSection(
   job: SectionJobData & { claimId: string },
   control: JobControl,
 ): Promise<Ending> {
-  const stored = await readReport(workshop.store, job.report);
+  const stored = await workshop.runs.factsOf(job.report, job.run);
   if (stored === null) return DONE;
   const type = workshop.types.get(stored.report.type);
   // An older worker leaves a newer report to the newer workers; it would not know what to write.
@@ -89,7 +89,7 @@ async function finish(session: Session, output: string): Promise<Ending> {
 
 async function write(
   session: Session,
-  stored: StoredReport,
+  stored: RunFacts,
   type: ReportType,
   author: Author | null,
 ): Promise<unknown> {
