@@ -122,10 +122,12 @@ export class Queues {
   /** Adds one child job a section below the run's parent job; all are of one report. */
   async addSections(
     parent: { id: string; queueKey: string },
-    { type, turn }: { type: string; turn: number },
+    type: string,
     jobs: readonly SectionJobData[],
   ): Promise<void> {
-    if (jobs.length === 0) return;
+    const [first] = jobs;
+    if (first === undefined) return;
+    const priority = await this.#turnOf(first.report);
     await this.#flow.addBulk(
       jobs.map((job) => ({
         name: job.section,
@@ -134,7 +136,7 @@ export class Queues {
         data: job,
         opts: {
           jobId: sectionJobId(job),
-          priority: turn,
+          priority,
           parent: { id: parent.id, queue: parent.queueKey },
           ignoreDependencyOnFailure: true,
           ...KEPT,

@@ -49,7 +49,7 @@ import { isPlanning, worthOf } from "./worth.ts";
 /** The parent job, as far as a report needs one. */
 export interface Flow {
   /** Adds one child job a section; they may start at once. */
-  addSections(report: Pick<Report, "type" | "turn">, jobs: readonly SectionJobData[]): Promise<void>;
+  addSections(type: string, jobs: readonly SectionJobData[]): Promise<void>;
   /** True where children are still open and the job now waits for them. */
   awaitChildren(): Promise<boolean>;
 }
@@ -97,7 +97,7 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
           )
             return DONE;
           await flow.addSections(
-            report,
+            type.type,
             move.sections.map((section) => ({ report: report.id, section, run: report.run, round })),
           );
           break;

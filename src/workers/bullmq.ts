@@ -88,7 +88,7 @@ export class JobWorkers {
       const parent = { id: job.id ?? "", queueKey: job.queueQualifiedName };
       return this.#traced("advance report", job.data, () =>
         advanceReport(this.#workshop, job.data, {
-          addSections: (report, jobs) => this.#workshop.queues.addSections(parent, report, jobs),
+          addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
           awaitChildren: () => job.moveToWaitingChildren(token),
         }),
       );
