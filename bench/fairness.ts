@@ -1,91 +1,89 @@
 /**
- * How long a report takes to begin on an idle fleet, and with thousands of another account's waiting: one process with
- * both roles, the simulated provider, and the Redis that REDIS_URL names.
+ * How long a report takes to begin on an idle fleet, and on one where thousands of another account's are in front of it.
+ * Both fleets run at the same time, each with an orchestrator and a worker of its own, on one Redis and one provider, and
+ * are asked in turn: whatever else the machine does meets both.
  *
- *     REDIS_URL=redis://127.0.0.1:6379 node bench/fairness.ts [reports]
+ *     node bench/fairness.ts [reports]
  */
-import { z } from "zod";
-import type { ReportId } from "../src/domain/ids.ts";
-import { defineReport, text } from "../src/report-types/define-report.ts";
-import { countPlaces } from "../src/store/places.ts";
 import { readEvents } from "../src/store/reports.ts";
-import { startTestFleet, waitFor } from "../src/testing.ts";
+import { countPlaces } from "../src/store/places.ts";
+import type { ReportId } from "../src/domain/ids.ts";
+import { waitFor } from "../src/testing.ts";
+import { openLab } from "./lab.ts";
+import { median } from "./median.ts";
+import { atOnce, reportFleet, type FleetSystem } from "./systems.ts";
 
 const REPORTS = Number(process.argv[2] ?? 10_000);
-const SAMPLES = 20;
-const ORDERS_AT_ONCE = 50;
+const SAMPLES = 40;
+const CALL_MS = 300;
+const CONCURRENCY = 50;
 
-const Topic = z.object({ topic: z.string() });
-const type = defineReport<z.infer<typeof Topic>>({
-  type: "bench",
-  version: 1,
-  title: "Bench",
-  source: Topic,
-  credits: 1,
-  budget: { usd: 1 },
-  sections: ["first", "second"].map((key) => ({
-    key,
-    title: key,
-    promptVersion: "1",
-    output: text(),
-    prompt: ({ source }) => [{ role: "user", content: `Write the ${key} part about ${source.topic}.` }],
-  })),
-  assemble: ({ source }) => ({ title: source.topic, markdown: "" }),
-});
+/** From the order on, in ms by the clock of Redis. */
+interface Beginning {
+  planned: number;
+  started: number;
+  begun: number;
+}
 
-const redisUrl = process.env["REDIS_URL"];
-if (redisUrl === undefined) throw new Error("Set REDIS_URL to a Redis that may be filled.");
-const fleet = await startTestFleet({
-  redisUrl,
-  fleet: `bench-${Date.now().toString(36)}`,
-  types: [type],
-  concurrency: 16,
-  latency: { firstByteMs: [300, 350], perTokenMs: 0 },
-});
-
-async function startMs(id: ReportId): Promise<number> {
+async function beginning({ store }: FleetSystem, id: ReportId): Promise<Beginning> {
   return waitFor(
     async () => {
-      const events = await readEvents(fleet.store, id, "0");
-      const begun = events.find(
-        ({ event }) => event.event === "section.status" && event.status === "running",
-      );
-      return begun === undefined ? null : begun.at - (events[0]?.at ?? 0) || 1;
+      const events = await readEvents(store, id, "0");
+      const ordered = events[0]?.at ?? 0;
+      const at = (is: (event: (typeof events)[number]["event"]) => boolean) => {
+        const found = events.find(({ event }) => is(event));
+        return found === undefined ? null : found.at - ordered;
+      };
+      const planned = at(({ event }) => event === "report.planned");
+      const started = at(({ event }) => event === "run.started");
+      const begun = at((event) => event.event === "section.status" && event.status === "running");
+      return planned === null || started === null || begun === null ? null : { planned, started, begun };
     },
     () => `${id} has not begun`,
   );
 }
 
-async function sample(label: string): Promise<void> {
-  const times: number[] = [];
-  for (let nth = 0; nth < SAMPLES; nth++) {
-    const account = `${label}-${nth}`;
-    await fleet.grant(account, 1);
-    times.push(await startMs(await fleet.submit({ account, type: "bench", source: { topic: account } })));
+async function sample(label: string, fleets: Record<string, FleetSystem>): Promise<void> {
+  const found: Record<string, Beginning[]> = Object.fromEntries(
+    Object.keys(fleets).map((name) => [name, []]),
+  );
+  for (let nth = 0; nth < SAMPLES; nth++)
+    for (const [name, fleet] of Object.entries(fleets)) {
+      const topic = `small-${label}-${nth}`;
+      found[name]?.push(await beginning(fleet, await fleet.submit(topic, topic)));
+    }
+  for (const [name, all] of Object.entries(found)) {
+    const of = (part: keyof Beginning) => all.map((one) => one[part]);
+    const slowest = Math.max(...of("begun"));
+    console.log(
+      `${label}, ${name}: planned after ${median(of("planned"))} ms, started after ${median(of("started"))} ms, ` +
+        `first section after ${median(of("begun"))} ms (median of ${SAMPLES}; slowest ${slowest} ms)`,
+    );
   }
-  const sorted = times.toSorted((a, b) => a - b);
-  console.log(`${label}: median ${sorted[SAMPLES / 2]} ms, slowest ${sorted.at(-1)} ms to begin`);
 }
 
+const lab = await openLab();
 try {
-  await sample("idle");
-  await fleet.grant("flood", REPORTS);
-  for (let start = 0; start < REPORTS; start += ORDERS_AT_ONCE)
-    await Promise.all(
-      Array.from({ length: ORDERS_AT_ONCE }, (_, n) =>
-        fleet.submit({ account: "flood", type: "bench", source: { topic: `${start + n}` } }),
-      ),
-    );
-  const { waiting, running } = await countPlaces(fleet.store, "flood");
-  console.log(`${waiting + running} reports of one account outstanding`);
-  await sample("while-it-is-taken-in");
-  await waitFor(
-    async () => (await countPlaces(fleet.store, "flood")).waiting === 0,
-    () => "some reports have not begun",
-    600_000,
+  await lab.provider.script({ latencyMs: CALL_MS });
+  const fleets = { idle: await reportFleet(lab), flooded: await reportFleet(lab) };
+  for (const fleet of Object.values(fleets))
+    for (const role of ["orchestrator", "worker"]) await fleet.startRoles(role, { concurrency: CONCURRENCY });
+  await sample("before", fleets);
+  await atOnce(
+    Array.from({ length: REPORTS }, (_, nth) => `flood-${nth}`),
+    async (topic) => void (await fleets.flooded.submit(topic, "flood")),
   );
-  console.log(`${(await countPlaces(fleet.store, "flood")).running} of them being written`);
-  await sample("beside-it");
+  const { waiting, running } = await countPlaces(fleets.flooded.store, "flood");
+  console.log(`${waiting} reports of one account wait, ${running} are being written`);
+  await sample("while they are taken in", fleets);
+  await waitFor(
+    async () => (await countPlaces(fleets.flooded.store, "flood")).waiting === 0,
+    () => "some reports have not begun",
+    900_000,
+  );
+  console.log(`${(await countPlaces(fleets.flooded.store, "flood")).running} of them are being written`);
+  await sample("beside them", fleets);
 } finally {
-  await fleet.stop();
+  await lab.close();
 }
+process.exit();

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { openLab, type Lab } from "./lab.ts";
+import { median } from "./median.ts";
 import { throughput, type Throughput } from "./measures/throughput.ts";
 import { waste, type Waste } from "./measures/waste.ts";
 import { SYSTEMS, type SystemName } from "./systems.ts";
@@ -57,13 +58,6 @@ function medians<Row extends object>(rows: readonly Row[]): Row {
   if (first === undefined) throw new Error("Nothing was measured.");
   const names = Object.keys(first) as (keyof Row)[];
   return Object.fromEntries(names.map((name) => [name, median(rows.map((row) => Number(row[name])))])) as Row;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
-  return ((low ?? 0) + (high ?? 0)) / 2;
 }
 
 function rounded(_name: string, value: unknown): unknown {

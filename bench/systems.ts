@@ -149,7 +149,10 @@ function startPeer(
   });
 }
 
-async function atOnce(topics: readonly string[], order: (topic: string) => Promise<void>): Promise<void> {
+export async function atOnce(
+  topics: readonly string[],
+  order: (topic: string) => Promise<void>,
+): Promise<void> {
   const left = topics.values();
   const desks = Array.from({ length: ORDERS_AT_ONCE }, async () => {
     for (const topic of left) await order(topic);
