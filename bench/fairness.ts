@@ -75,14 +75,14 @@ try {
   );
   const { waiting, running } = await countPlaces(fleets.flooded.store, "flood");
   console.log(`${waiting} reports of one account wait, ${running} are being written`);
-  await sample("while they are taken in", fleets);
+  await sample("while-taken-in", fleets);
   await waitFor(
     async () => (await countPlaces(fleets.flooded.store, "flood")).waiting === 0,
     () => "some reports have not begun",
     900_000,
   );
   console.log(`${(await countPlaces(fleets.flooded.store, "flood")).running} of them are being written`);
-  await sample("beside them", fleets);
+  await sample("beside", fleets);
 } finally {
   await lab.close();
 }
