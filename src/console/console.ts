@@ -18,7 +18,7 @@ import { CSRF_FIELD } from "./form.ts";
 import { html, type Html } from "./html.ts";
 import { bareIn, pageIn } from "./layout.ts";
 import { Live } from "./live.ts";
-import type { Action, ConsoleDesk, Done, Page, Shown, Visit } from "./page.ts";
+import type { Action, ConsoleDesk, Done, Page, Shown, ShownPage, Visit } from "./page.ts";
 import { PAGES } from "./pages.ts";
 import { foreignBecause } from "./same-origin.ts";
 import { signInByLink, signInByPassword, type SignedIn } from "./sign-in.ts";
@@ -242,7 +242,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
     }
     if (shown.frames === true)
       policy({ ...NOTHING_BUT_OURS, frameSrc: ["'self'"] })(request, response, () => undefined);
-    await sendPage(request, response, visit, shown.status ?? 200, shown.title, shown.nav, shown.body);
+    await sendPage(request, response, visit, shown.status ?? 200, shown);
   }
 
   async function sendPage(
@@ -250,9 +250,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
     response: Response,
     visit: Visit,
     status: number,
-    title: string,
-    nav: string | undefined,
-    body: Html,
+    shown: ShownPage,
   ): Promise<void> {
     const [stop, waiting, now] = await Promise.all([
       readSpendingStop(store),
@@ -261,7 +259,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
     ]);
     const { said } = sessionOf(request).session;
     const around = { visit, assets: assets.names, fleet: store.fleet, stop, waiting, now, said };
-    const text = await pageIn(around, title, nav, body);
+    const text = await pageIn(around, shown);
     response.status(status).type("html").send(text.toString());
   }
 
@@ -290,7 +288,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
       <p><a href="${backOf(request)}">Back</a></p>
       <p class="muted">Request ${requestId}</p>`;
     if (sessions.has(request) && problem.code !== "redis_unavailable")
-      await sendPage(request, response, visitOf(request, {}, {}), status, title, undefined, body);
+      await sendPage(request, response, visitOf(request, {}, {}), status, { title, body });
     else await sendBare(response, status, title, body);
   }
 }

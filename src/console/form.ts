@@ -1,13 +1,18 @@
 /** Forms that work without a script. The token is what a page of somebody else cannot know. */
 import { z } from "zod";
-import { html, type Html } from "./html.ts";
+import { html, NOTHING, type Html } from "./html.ts";
 import type { Visit } from "./page.ts";
 
 export const CSRF_FIELD = "csrf";
 
 /** `back`: where the action leads unless it says otherwise. */
-export function form(visit: Visit, to: string, content: Html, name = ""): Html {
-  return html`<form method="post" action="/console${to}" class="form ${name}">
+export function form(visit: Visit, to: string, content: Html, name = "", id = ""): Html {
+  return html`<form
+    method="post"
+    action="/console${to}"
+    class="form ${name}"
+    ${id === "" ? NOTHING : html`id="${id}"`}
+  >
     <input type="hidden" name="${CSRF_FIELD}" value="${visit.csrf}" />
     <input type="hidden" name="back" value="${visit.here}" />
     ${content}

@@ -4,7 +4,7 @@ import type { AssetNames } from "./assets.ts";
 import { form } from "./form.ts";
 import { ago, count } from "./format.ts";
 import { html, NOTHING, type Html } from "./html.ts";
-import type { Visit } from "./page.ts";
+import type { ShownPage, Visit } from "./page.ts";
 
 /** Name, address below /console, and the key that follows `g`. A page names its place by `nav`. */
 export const NAVIGATION = [
@@ -24,7 +24,7 @@ export interface Around {
   said: string | null;
 }
 
-export function pageIn(around: Around, title: string, nav: string | undefined, body: Html): Html {
+export function pageIn(around: Around, { title, nav, body, keys = [] }: ShownPage): Html {
   const { visit, fleet, stop, said, now, assets } = around;
   const { environment } = visit.desk;
   const isProduction = environment !== null && /^prod/i.test(environment);
@@ -64,7 +64,7 @@ export function pageIn(around: Around, title: string, nav: string | undefined, b
           ${said === null ? NOTHING : html`<p class="banner good" role="status">${said}</p>`} ${body}
         </main>
       </div>
-      ${keyHelp()}
+      ${keyHelp(keys)}
       <p class="sr" role="status" data-announce></p>
     </body>`,
   );
@@ -108,8 +108,9 @@ function link(entry: (typeof NAVIGATION)[number], nav: string | undefined, waiti
   return html`<a href="${entry.to}" data-go="${entry.key}" ${here}>${entry.title}${badge}</a>`;
 }
 
-function keyHelp(): Html {
+function keyHelp(own: NonNullable<ShownPage["keys"]>): Html {
   const keys: readonly (readonly [string, string])[] = [
+    ...own,
     ["?", "this help"],
     ["/", "search"],
     ["g, then a letter", NAVIGATION.map(({ key, title }) => `${key} ${title}`).join(", ")],

@@ -32,16 +32,20 @@ export interface Visit<Params = unknown, Query = unknown> {
   here: string;
 }
 
+export interface ShownPage {
+  title: string;
+  body: Html;
+  /** Its place in the navigation, where it has one. */
+  nav?: string;
+  status?: 200 | 404 | 409 | 422;
+  /** Keys of the page's own (`data-key`), for the help. */
+  keys?: readonly (readonly [key: string, what: string])[];
+  /** Set where the page shows a document of ours in a frame. */
+  frames?: true;
+}
+
 export type Shown =
-  | {
-      title: string;
-      body: Html;
-      /** Its place in the navigation, where it has one. */
-      nav?: string;
-      status?: 200 | 404 | 409 | 422;
-      /** Set where the page shows a document of ours in a frame. */
-      frames?: true;
-    }
+  | ShownPage
   | { to: string }
   /** For files and for documents in frames; the policy is the answer's own. */
   | { text: string; contentType: string; fileName?: string; policy?: Record<string, string[]> };

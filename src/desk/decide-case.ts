@@ -271,7 +271,7 @@ async function doneBefore(
   });
 }
 
-function requireAuthor(desk: Counter, stored: StoredReport, found: ReviewCase): Author {
+export function requireAuthor(desk: Counter, stored: StoredReport, found: ReviewCase): Author {
   const type = desk.types.require(stored.report.type);
   const author = found.section === null ? null : authorOf(type, stored.plan, found.section);
   if (author !== null) return author;

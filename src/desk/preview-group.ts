@@ -6,16 +6,7 @@ import type { Counter } from "../producer/submit-report.ts";
 import { readGroup } from "../store/case-groups.ts";
 import type { GroupAction, OperationOrder } from "../store/operations.ts";
 import { casesOf } from "./group-operation.ts";
-import {
-  previewPartial,
-  previewReject,
-  previewResume,
-  previewRevalidation,
-  previewSkip,
-  sayCredits,
-  type CreditEffect,
-  type Preview,
-} from "./preview.ts";
+import { previewAction, sayCredits, type CreditEffect, type Preview } from "./preview.ts";
 
 export interface GroupPreview {
   group: string;
@@ -113,30 +104,10 @@ async function tryOne(
   prompt: PromptChoice,
 ): Promise<Preview | { refused: string }> {
   try {
-    return await previewOne(desk, found, action, prompt);
+    return await previewAction(desk, found, action, prompt);
   } catch (error) {
     // As the operation does: a refusal is an answer, lost infrastructure is none.
     if (!isFleetError(error) || error.code === "redis_unreachable") throw error;
     return { refused: error.message };
-  }
-}
-
-function previewOne(
-  desk: Counter,
-  found: ReviewCase,
-  action: GroupAction,
-  prompt: PromptChoice,
-): Promise<Preview> {
-  switch (action) {
-    case "resume":
-      return previewResume(desk, found.id, prompt);
-    case "revalidate":
-      return previewRevalidation(desk, found.id);
-    case "skip_section":
-      return previewSkip(desk, found.id);
-    case "deliver_partial":
-      return previewPartial(desk, found.report);
-    case "reject":
-      return previewReject(desk, found.report);
   }
 }

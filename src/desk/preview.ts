@@ -8,7 +8,7 @@ import { FleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
 import type { Section } from "../domain/report.ts";
-import { mayAct, type Action, type PromptChoice } from "../domain/review.ts";
+import { mayAct, type Action, type PromptChoice, type ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { skippedWith } from "../report-types/plan.ts";
 import { readQuestion } from "../store/cases.ts";
@@ -113,6 +113,37 @@ export async function previewReject(desk: Counter, id: ReportId): Promise<Previe
   return previewOf(desk, stored, "reject", {});
 }
 
+async function previewCancel(desk: Counter, id: ReportId): Promise<Preview> {
+  const stored = await requireReport(desk.store, id);
+  requirePermission("cancel", stored);
+  return previewOf(desk, stored, "cancel", {});
+}
+
+/** What needs nothing but a decision; edited outputs and sources are tried with what was written. */
+export type PlainAction = Exclude<Action, "accept_edited" | "correct_source">;
+
+export function previewAction(
+  desk: Counter,
+  found: ReviewCase,
+  action: PlainAction,
+  prompt: PromptChoice,
+): Promise<Preview> {
+  switch (action) {
+    case "resume":
+      return previewResume(desk, found.id, prompt);
+    case "revalidate":
+      return previewRevalidation(desk, found.id);
+    case "skip_section":
+      return previewSkip(desk, found.id);
+    case "deliver_partial":
+      return previewPartial(desk, found.report);
+    case "reject":
+      return previewReject(desk, found.report);
+    case "cancel":
+      return previewCancel(desk, found.report);
+  }
+}
+
 export async function previewCorrection(desk: Counter, id: ReportId, source: unknown): Promise<Preview> {
   const stored = await requireReport(desk.store, id);
   await requireCreditworthy(desk, stored.report.account);
@@ -149,7 +180,7 @@ async function previewOf(
   const kept = sections.filter(({ status, key }) => status === "completed" || key === written);
   const left = sections.filter((one) => !kept.includes(one) && one.status !== "skipped");
   const skipped = left.filter(({ key }) => without.includes(key));
-  const open = action === "reject" ? [] : left.filter((one) => !skipped.includes(one));
+  const open = endsReport(action) ? [] : left.filter((one) => !skipped.includes(one));
   const credits = await creditEffectOf(desk, stored, action, { sections, delivered: [...kept, ...open] });
   const nothingWritten = open.length === 0 || action === "deliver_partial";
   return {
@@ -169,6 +200,10 @@ async function previewOf(
   };
 }
 
+function endsReport(action: Action): boolean {
+  return action === "reject" || action === "cancel";
+}
+
 /** As `deliver` and `end` of the store will reckon it, should everything that is still open come to be. */
 async function creditEffectOf(
   desk: Counter,
@@ -178,7 +213,7 @@ async function creditEffectOf(
 ): Promise<CreditEffect> {
   const hold = await readHold(desk.store, report.holdId);
   const held = hold?.status === "reserved" ? hold.credits : 0;
-  if (action === "reject") return { held: 0, charged: 0, returned: held };
+  if (endsReport(action)) return { held: 0, charged: 0, returned: held };
   if (delivered.length === sections.length || (action !== "skip_section" && action !== "deliver_partial"))
     return { held, charged: 0, returned: 0 };
   const worth = worthOf(desk.types.require(report.type), report.credits, delivered, sections);
@@ -191,8 +226,7 @@ async function creditEffectOf(
 export function sayCredits(action: Action, { held, charged, returned }: CreditEffect): string {
   const all = held + charged + returned;
   if (all === 0) return "It costs no credits.";
-  if (all === returned && action === "reject")
-    return `All ${formatCredits(all)} go back; nothing is charged.`;
+  if (all === returned && endsReport(action)) return `All ${formatCredits(all)} go back; nothing is charged.`;
   if (all === held)
     return `The ${formatCredits(all)} stay held; they are charged with delivery and not before.`;
   return `With delivery ${charged} of ${formatCredits(all)} are charged; the other ${returned} go back.`;

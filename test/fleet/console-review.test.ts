@@ -1,9 +1,11 @@
 /** The review desk without a script in the browser: what a person reads about a parked failure, and what becomes of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readAudit } from "../../src/store/audit.ts";
+import { readCase } from "../../src/store/cases.ts";
 import { checkStakes } from "../support/check-reviews.ts";
 import type { TestApi } from "../support/api.ts";
-import { signedIn, startTestConsole } from "../support/console.ts";
-import { startReviewStory, type ReviewStory } from "../support/review-story.ts";
+import { signedIn, startTestConsole, type Visitor } from "../support/console.ts";
+import { BAD, GOOD, mend, spoil, startReviewStory, type ReviewStory } from "../support/review-story.ts";
 
 let story: ReviewStory;
 let api: TestApi;
@@ -96,4 +98,192 @@ test("a note is there for the next person, whatever it says", async () => {
   expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt; was asked for");
   expect(text).toContain("rhea (console)");
   expect((await rhea.send(`${at(found.id)}/notes`, { text: " " })).status).toBe(422);
+});
+
+/** The hidden fields of the form as it stands on the page, which say what this person has seen. */
+async function formOf(visitor: Visitor, id: string): Promise<Record<string, string>> {
+  const { text } = await visitor.get(at(id));
+  const form = text.slice(text.indexOf('id="decide"'));
+  const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(form)?.[1] ?? "";
+  return { version: field("version"), decisions: field("decisions"), operation: field("operation") };
+}
+
+/** What stands in a choice or below an editor, as text. */
+function textOf(text: string, id: string): string {
+  const from = text.indexOf(`id="${id}"`);
+  if (from < 0) return "";
+  const to = text.indexOf(id.startsWith("choice") ? "</li>" : "</div>", from);
+  const words = text.slice(from, to).replaceAll(/<\/?(?:strong|span)[^>]*>/g, "");
+  return words.replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ");
+}
+
+test("a failed section is priced and then resumed: one call is asked again, and the audit knows who and why", async () => {
+  const { id, found } = await story.parked("Wingtip");
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const { text } = await rhea.get(at(found.id));
+  const price = textOf(text, "choice-resume-current");
+  expect(price).toMatch(/1 call, ≈ \$0\.00\d\d, at most \$0\.49\d · 12 credits stay held/);
+  expect(price).toMatch(/Sections kept background/);
+  // Today's prompt is the one that was asked, so there is one way to ask.
+  expect(text).not.toContain("choice-resume-stored");
+  expect(textOf(text, "choice-revalidate")).toContain(
+    "Not possible. Today&#39;s parser rejects the stored output as well",
+  );
+
+  mend(story);
+  const fields = { ...(await formOf(rhea, found.id)), choice: "resume:current" };
+  expect((await rhea.send(at(found.id), { ...fields, do: "decide", why: " " })).status).toBe(422);
+  expect((await readCase(store(), found.id))?.state.status).toBe("open");
+  const asked = story.provider.asked.filter((prompt) => prompt.includes("findings about Wingtip")).length;
+  const decided = await rhea.send(at(found.id), { ...fields, do: "decide", why: "the model was updated" });
+  expect([decided.status, decided.to]).toEqual([303, at(found.id)]);
+  await story.fleet.delivered(id);
+  expect(story.provider.asked.filter((prompt) => prompt.includes("findings about Wingtip"))).toHaveLength(
+    asked + 1,
+  );
+  expect((await rhea.get(at(found.id))).text).toContain("Decided: resume");
+  expect(await readAudit(store(), 5, { report: id })).toMatchObject([
+    {
+      action: "resume",
+      case: found.id,
+      by: "rhea (console)",
+      why: "the model was updated",
+      before: "needs_review",
+      after: "running",
+    },
+  ]);
+  // The same form once more is the same decision.
+  const again = await rhea.send(at(found.id), { ...fields, do: "decide", why: "the model was updated" });
+  expect(again.status).toBe(303);
+  expect(await readAudit(store(), 5, { report: id })).toHaveLength(1);
+  spoil(story);
+});
+
+test("an edited output is validated with the line of each mistake, refused while it does not fit, and taken once it does", async () => {
+  const { id, found } = await story.parked("Fabrikam");
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const fields = { ...(await formOf(rhea, found.id)), choice: "accept_edited", why: "put right by hand" };
+  const broken = BAD.slice(0, -1);
+  const checked = await rhea.send(at(found.id), { ...fields, do: "validate", output: broken });
+  expect(checked.status).toBe(200);
+  expect(textOf(checked.text, "checks-output")).toMatch(
+    /line \d+ It is no JSON: an object is never closed\./,
+  );
+  const wrong = await rhea.send(at(found.id), {
+    ...fields,
+    do: "decide",
+    output: BAD.replace("urgent", "<img src=x>"),
+  });
+  expect(wrong.status).toBe(422);
+  expect(wrong.text).toContain("does not fit yet");
+  expect(wrong.text).toContain("findings[1].severity");
+  // What was typed is still there, and inert.
+  expect(wrong.text).toContain("&quot;severity&quot;: &quot;&lt;img src=x&gt;&quot;");
+  expect(wrong.text).toContain('value="put right by hand"');
+  expect((await readCase(store(), found.id))?.state.status).toBe("open");
+
+  const priced = await rhea.send(at(found.id), { ...fields, do: "price", output: GOOD });
+  expect(textOf(priced.text, "choice-accept_edited")).toContain("$0, at most");
+  const decided = await rhea.send(at(found.id), {
+    ...fields,
+    do: "decide",
+    output: GOOD.replaceAll("\n", "\r\n"),
+  });
+  expect(decided.status).toBe(303);
+  const artefact = await story.fleet.delivered(id);
+  expect(JSON.stringify(artefact)).toContain("Backups are untested");
+  const edited = (await story.fleet.sections(id)).find(({ key }) => key === "findings");
+  expect(edited).toMatchObject({
+    status: "completed",
+    edited: { by: "rhea (console)", why: "put right by hand" },
+  });
+});
+
+test("of two people who decide one is told so, and loses nothing of what was typed", async () => {
+  const { id, found } = await story.parked("Adventure Works");
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const rob = await signedIn(api, store(), "reviewer", "rob");
+  const [hers, his] = [await formOf(rhea, found.id), await formOf(rob, found.id)];
+  expect(
+    (await rob.send(at(found.id), { ...his, do: "decide", choice: "skip_section", why: "not needed" }))
+      .status,
+  ).toBe(303);
+  const written = GOOD.replace("Backups are untested", "Written with great care");
+  const late = await rhea.send(at(found.id), {
+    ...hers,
+    do: "decide",
+    choice: "accept_edited",
+    why: "by hand",
+    output: written,
+  });
+  expect(late.status).toBe(409);
+  expect(late.text).toContain("already decided: skip_section");
+  expect(late.text).toMatch(/Decided: skip section<\/strong>\s*by rob \(console\)/);
+  expect(late.text).toContain("Written with great care");
+  expect(late.text).toContain("by hand");
+  const artefact = await story.fleet.delivered(id);
+  expect(JSON.stringify(artefact)).not.toContain("Written with great care");
+});
+
+test("what moves credits takes an admin: a reviewer is refused, an admin delivers the part, charged for the part", async () => {
+  const { id, found } = await story.parked("Proseware");
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const fields = { ...(await formOf(rhea, found.id)), why: "agreed with the customer" };
+  for (const choice of ["deliver_partial", "reject", "cancel"]) {
+    const refused = await rhea.send(at(found.id), { ...fields, do: "decide", choice });
+    expect([choice, refused.status]).toEqual([choice, 409]);
+    expect(refused.text).toContain("takes the role admin");
+  }
+  const ada = await signedIn(api, store(), "admin", "ada");
+  expect(textOf((await ada.get(at(found.id))).text, "choice-deliver_partial")).toContain(
+    "$0 · 3 of 12 credits charged",
+  );
+  const seen = await formOf(ada, found.id);
+  const decided = await ada.send(at(found.id), {
+    ...seen,
+    do: "decide",
+    choice: "deliver_partial",
+    why: "agreed",
+  });
+  expect(decided.status).toBe(303);
+  await story.fleet.delivered(id);
+  expect((await story.fleet.read(id)).report).toMatchObject({ delivery: "partial", charged: 3 });
+});
+
+test("corrected data is priced and taken, and what it does not change is not asked again", async () => {
+  const { id, found } = await story.parked("Humongous");
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const fields = { ...(await formOf(rhea, found.id)), choice: "correct_source", why: "the customer wrote" };
+  const order = { company: "Humongous", country: "NO", employees: 7 };
+  const wrong = await rhea.send(at(found.id), {
+    ...fields,
+    do: "price",
+    source: JSON.stringify({ ...order, employees: "many" }),
+  });
+  expect([wrong.status, wrong.text.includes("employees")]).toEqual([422, true]);
+  const priced = await rhea.send(at(found.id), { ...fields, do: "price", source: JSON.stringify(order) });
+  expect(textOf(priced.text, "choice-correct_source")).toMatch(
+    /Sections kept background Still open findings, summary/,
+  );
+  mend(story);
+  expect(
+    (await rhea.send(at(found.id), { ...fields, do: "decide", source: JSON.stringify(order) })).status,
+  ).toBe(303);
+  await story.fleet.delivered(id);
+  const about = story.provider.asked.filter((prompt) => prompt.includes("Humongous"));
+  expect(about.filter((prompt) => prompt.includes("audit/background"))).toHaveLength(1);
+  expect(about.some((prompt) => prompt.includes("with 7 employees"))).toBe(true);
+  spoil(story);
+});
+
+test("deciding and taking the next leads to another case of the same trouble, claimed", async () => {
+  const [one, other] = [await story.parked("Alpine"), await story.parked("Alpine East")];
+  const ada = await signedIn(api, store(), "admin", "ada");
+  const fields = { ...(await formOf(ada, one.found.id)), choice: "reject", why: "no customer any more" };
+  const { to } = await ada.send(at(one.found.id), { ...fields, do: "next" });
+  expect(to).toMatch(/^\/console\/review\/rp-/);
+  expect(to).not.toBe(at(one.found.id));
+  expect((await ada.get(to ?? "")).text).toContain("ada is looking at it");
+  expect(await story.fleet.reaches(one.id, "failed")).toMatchObject({ hold: "reversed" });
+  expect(await checkStakes(store(), other.found.group)).toEqual([]);
 });

@@ -22,9 +22,9 @@ const FINDINGS = {
   ],
   confidence: 0.8,
 };
-const GOOD = JSON.stringify(FINDINGS, null, 2);
+export const GOOD = JSON.stringify(FINDINGS, null, 2);
 /** Breaks the schema at `findings[1].severity`. */
-const BAD = GOOD.replace('"low"', '"urgent"');
+export const BAD = GOOD.replace('"low"', '"urgent"');
 const PROSE = "A company of the region with a long history in trade, and a small team of its own.";
 
 export async function startReviewStory(name: string): Promise<ReviewStory> {
@@ -35,13 +35,16 @@ export async function startReviewStory(name: string): Promise<ReviewStory> {
     types: [anAuditType],
     provider,
   });
-  await fleet.grant("acme", 10_000);
+  let accounts = 0;
   return {
     fleet,
     provider,
     async parked(company) {
+      // An account whose orders fail again and again is looked at before it may go on.
+      const account = `acme-${(accounts += 1)}`;
+      await fleet.grant(account, 100);
       const source = { company, country: "NO", employees: 120 };
-      const id = await fleet.submit({ account: "acme", type: "audit", source });
+      const id = await fleet.submit({ account, type: "audit", source });
       await fleet.reaches(id, "needs_review");
       const [found] = await listCases(fleet.store, { report: id, limit: 1 });
       if (found === undefined) throw new Error(`${id} is parked and has no case.`);
@@ -52,4 +55,14 @@ export async function startReviewStory(name: string): Promise<ReviewStory> {
       await provider.close();
     },
   };
+}
+
+/** From now on the model does as it was told. */
+export function mend({ provider }: ReviewStory): void {
+  provider.answer = (prompt) => (prompt.includes("audit/findings") ? GOOD : PROSE);
+}
+
+/** And from now on it does not. */
+export function spoil({ provider }: ReviewStory): void {
+  provider.answer = (prompt) => (prompt.includes("audit/findings") ? BAD : PROSE);
 }

@@ -5,7 +5,7 @@ import type { FailingPlace } from "../../desk/failing-place.ts";
 import { totalSpend, type Attempts } from "../../domain/failure.ts";
 import type { ReviewCase } from "../../domain/review.ts";
 import type { ReceiptLine } from "../../store/receipt.ts";
-import { ago, count, kindBadge, shortWait, usd } from "../format.ts";
+import { ago, count, credits, shortWait, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { caseLink } from "./review-links.ts";
 
@@ -32,7 +32,7 @@ function facts({ found, stored, sections }: CaseFile): Html {
   return html`<dl class="facts">
     <dt>Failure</dt>
     <dd>
-      ${kindBadge(failure.kind)} ${failure.code}
+      ${failure.code}
       <p class="small muted">
         ${isFailureCode(failure.code) ? FAILURE_CODES[failure.code].means : ""} Rule ${failure.rule}.
       </p>
@@ -62,7 +62,7 @@ function facts({ found, stored, sections }: CaseFile): Html {
       >${spend.unknown > 0 ? `, ${usd(spend.unknown)} unknown` : ""}. Budget ${usd(report.budgetMicros)}.
     </dd>
     <dt>Credits</dt>
-    <dd>${count(report.credits)} ${report.hold}</dd>
+    <dd>${credits(report)}</dd>
     <dt>Sections</dt>
     <dd>${count(kept)} of ${count(sections.length)} finished; what is finished is never paid again</dd>
   </dl>`;

@@ -309,7 +309,7 @@ const next = action({
 });
 
 /** The oldest case of the first group that has one nobody looks at, in the order of the inbox. */
-async function claimNext(
+export async function claimNext(
   { desk: { store, durations }, person }: Visit,
   filter: Omit<GroupFilter, "limit" | "offset">,
 ): Promise<string | null> {

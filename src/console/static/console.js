@@ -171,6 +171,79 @@ document.addEventListener("change", ({ target }) => {
     target.form.requestSubmit();
 });
 
+// ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// What is written is kept in this tab until it is sent: a session that ends, or a page left by mistake, costs no words.
+const drafts = all("[data-draft]");
+const draftOf = (field) => `draft ${location.pathname} ${field.name}`;
+
+for (const field of drafts) {
+  const kept = sessionStorage.getItem(draftOf(field));
+  if (kept !== null && kept !== field.value) {
+    field.value = kept;
+    field.closest("details")?.setAttribute("open", "");
+    announce("What you had written before is here again");
+  }
+}
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-draft]")) sessionStorage.setItem(draftOf(target), target.value);
+});
+document.addEventListener("submit", ({ target, submitter }) => {
+  // Asking what it would be is not sending it.
+  if (submitter?.hasAttribute("formnovalidate")) return;
+  for (const field of target.elements)
+    if (field.matches("[data-draft]")) sessionStorage.removeItem(draftOf(field));
+});
+
+// A form with a button that checks it is checked as one writes: the page it leads to is read for the answers.
+const checker = one("button[data-check]");
+let checking = null;
+let checkDue = null;
+
+function checkSoon() {
+  clearTimeout(checkDue);
+  checkDue = setTimeout(() => void check(), 400);
+}
+
+async function check() {
+  checking?.abort();
+  checking = new AbortController();
+  const fields = new URLSearchParams(new FormData(checker.form));
+  fields.set(checker.name, checker.value);
+  try {
+    const response = await fetch(checker.form.action, {
+      method: "POST",
+      body: fields,
+      signal: checking.signal,
+    });
+    if (!response.ok || response.redirected) return;
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const now of all("[data-fresh][id]")) {
+      const then = fresh.getElementById(now.id);
+      if (then !== null && then.innerHTML !== now.innerHTML) now.replaceChildren(...then.childNodes);
+    }
+  } catch {
+    // Overtaken by the next letter, or away for a moment; the button asks again.
+  }
+}
+
+if (checker) {
+  document.addEventListener("input", ({ target }) => {
+    if (target.form === checker.form && target.matches("textarea")) checkSoon();
+  });
+  if (drafts.some((field) => field.matches("textarea") && field.value !== field.defaultValue)) checkSoon();
+}
+
+// Where a mistake stands in what one has written.
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-select]");
+  const field = button && one("textarea", button.closest("details"));
+  if (!field) return;
+  const [start, end] = button.dataset.select.split(",").map(Number);
+  field.focus();
+  field.setSelectionRange(start, Math.max(end, start + 1));
+});
+
 // ── Keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const help = one("[data-help]");
@@ -191,8 +264,17 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const send = one('[data-key="Mod+Enter"]');
+    if (send === null || one("dialog[open]")) return;
+    event.preventDefault();
+    send.click();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.matches("input, textarea, select") || one("dialog[open]")) return;
+  const isWriting = target.matches("input:not([type=radio], [type=checkbox]), textarea, select");
+  if (isWriting && key === "Escape") target.blur();
+  if (isWriting || one("dialog[open]")) return;
   // Enter on a link or a button is theirs.
   if (key === "Enter" && target.matches("a, button, summary")) return;
   if (Date.now() - going < 1_500) {
@@ -208,6 +290,7 @@ document.addEventListener("keydown", (event) => {
   const own = one(`[data-key="${CSS.escape(key)}"]`);
   if (own) {
     event.preventDefault();
+    own.closest("details")?.setAttribute("open", "");
     if (own.matches("input, textarea, select")) own.focus();
     else own.click();
     return;
@@ -226,7 +309,8 @@ function choose(step) {
   rows[at]?.classList.remove("chosen");
   next.classList.add("chosen");
   next.scrollIntoView({ block: "nearest" });
-  announce(next.querySelector("a")?.textContent?.trim() ?? "");
+  one("input[type=radio]:enabled", next)?.click();
+  announce(one("a, label", next)?.textContent?.trim() ?? "");
 }
 
 async function copyId() {
