@@ -7,6 +7,11 @@
 import { parseArgs } from "node:util";
 import { openLab, type Lab } from "./lab.ts";
 import { median } from "./median.ts";
+import { brokenType } from "./measures/broken-type.ts";
+import { bytes } from "./measures/bytes.ts";
+import { kills } from "./measures/kills.ts";
+import { latency } from "./measures/latency.ts";
+import { outage } from "./measures/outage.ts";
 import { throughput, type Throughput } from "./measures/throughput.ts";
 import { waste, type Waste } from "./measures/waste.ts";
 import { SYSTEMS, type SystemName } from "./systems.ts";
@@ -18,7 +23,7 @@ interface Size {
   reportsWithFaults: number;
 }
 
-const WHOLE: Size = { rounds: 5, reports: 300, reportsWithFaults: 60 };
+const WHOLE: Size = { rounds: 3, reports: 150, reportsWithFaults: 40 };
 const QUICK: Size = { rounds: 2, reports: 60, reportsWithFaults: 12 };
 
 type Figures = Record<SystemName, Throughput & Waste>;
@@ -36,11 +41,37 @@ export async function bench(args: readonly string[]): Promise<void> {
       reports_per_s: fleet.reports_per_s / plain.reports_per_s,
       cpu_ms_per_report: fleet.cpu_ms_per_report / plain.cpu_ms_per_report,
     };
-    if (values.json) console.log(JSON.stringify({ systems, to_plain_bullmq }, rounded, 2));
-    else console.table(systems);
+    const more = values.quick ? {} : await theRest(lab);
+    if (values.json) console.log(JSON.stringify({ systems, to_plain_bullmq, ...more }, rounded, 2));
+    else {
+      console.table(systems);
+      console.table({ "report_fleet / plain_bullmq": to_plain_bullmq });
+      for (const [name, rows] of Object.entries(more)) {
+        console.log(`\n${name}`);
+        console.table(rows);
+      }
+    }
   } finally {
     await lab.close();
   }
+}
+
+/** What takes longer than a minute; each measure says in its own file what it does. */
+async function theRest(lab: Lab): Promise<Record<string, Record<string, unknown>>> {
+  const both = ["report_fleet", "plain_bullmq"] as const;
+  async function ofBoth(measure: (name: SystemName) => Promise<unknown>): Promise<Record<string, unknown>> {
+    const rows: Record<string, unknown> = {};
+    for (const name of both) rows[name] = await measure(name);
+    return rows;
+  }
+  return {
+    latency: { report_fleet: await latency(lab, 30) },
+    bytes: await ofBoth((name) => bytes(lab, name, 100)),
+    everysec: await ofBoth((name) => throughput(lab, name, 150, "everysec")),
+    kill_9_four_times: await ofBoth((name) => kills(lab, name, 80, 100)),
+    outage_45_s: await ofBoth((name) => outage(lab, name, 60, 45_000)),
+    broken_type: await ofBoth((name) => brokenType(lab, name, 100)),
+  };
 }
 
 async function sideBySide(lab: Lab, size: Size): Promise<Figures> {

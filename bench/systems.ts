@@ -10,7 +10,7 @@ import { Queues } from "../src/store/queues.ts";
 import { openStore, type Store } from "../src/store/redis.ts";
 import type { ReportId } from "../src/domain/ids.ts";
 import { startProgram, type Lab, type Program } from "./lab.ts";
-import { benchType, CREDITS, SECTIONS } from "./workload.ts";
+import { benchType, CREDITS, SECTIONS, shortType } from "./workload.ts";
 
 export const SYSTEMS = ["report_fleet", "plain_bullmq", "blind_retries"] as const;
 export type SystemName = (typeof SYSTEMS)[number];
@@ -27,7 +27,7 @@ export interface System {
 export interface FleetSystem extends System {
   name: "report_fleet";
   store: Store;
-  submit(topic: string, account?: string): Promise<ReportId>;
+  submit(topic: string, account?: string, type?: string): Promise<ReportId>;
   startRoles(
     roles: string,
     settings?: { concurrency?: number; env?: Record<string, string> },
@@ -48,18 +48,18 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
   const counter = {
     store,
     queues: new Queues(store),
-    types: registryOf([benchType]),
+    types: registryOf([benchType, shortType]),
     durations: loadConfig({}).durations,
     accountLimits: NO_ACCOUNT_LIMITS,
   };
   const granted = new Set<string>();
-  async function submit(topic: string, account = "bench"): Promise<ReportId> {
+  async function submit(topic: string, account = "bench", type = "bench"): Promise<ReportId> {
     if (!granted.has(account)) {
       granted.add(account);
       const credits = CREDITS * CREDITS_GRANTED;
       await grantCredits(store, { account, credits, reference: `bench-${account}` });
     }
-    return (await submitReport(counter, { account, type: "bench", source: { topic } })).id;
+    return (await submitReport(counter, { account, type, source: { topic } })).id;
   }
   function startRoles(roles: string, settings: { concurrency?: number; env?: Record<string, string> } = {}) {
     return startProgram(

@@ -83,3 +83,38 @@ export const benchType = defineReport<z.infer<typeof Topic>>({
     markdown: sections.map(({ title, output }) => `## ${title}\n\n${String(output)}`).join("\n\n"),
   }),
 });
+
+/** One section of three calls: what a report costs beside its calls, where nothing runs side by side. */
+export const shortType = defineReport<z.infer<typeof Topic>>({
+  type: "short",
+  version: 1,
+  title: "Short",
+  source: Topic,
+  credits: CREDITS,
+  budget: { usd: 5 },
+  sections: [
+    {
+      key: "only",
+      title: "Only",
+      promptVersions: ["1"],
+      output: text(),
+      write: async (context) => {
+        const { topic } = context.source;
+        const parts: string[] = [];
+        for (const call of ["one", "two", "three"])
+          parts.push(
+            await context.call(call, {
+              promptVersion: "1",
+              messages: question(topic, "only", call, `Write part ${call} of a report about ${topic}.`),
+              output: text(),
+            }),
+          );
+        return parts.join("\n\n");
+      },
+    },
+  ],
+  assemble: ({ source, sections }) => ({
+    title: source.topic,
+    markdown: sections.map(({ output }) => String(output)).join("\n\n"),
+  }),
+});

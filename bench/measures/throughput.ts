@@ -14,8 +14,14 @@ export interface Throughput {
 /** Enough for the compiler of the runtime to have seen what it will see. */
 const WARM_UP = 20;
 
-export async function throughput(lab: Lab, name: SystemName, reports: number): Promise<Throughput> {
+export async function throughput(
+  lab: Lab,
+  name: SystemName,
+  reports: number,
+  fsync: "always" | "everysec" = "always",
+): Promise<Throughput> {
   await lab.redis.flushall();
+  await lab.redis.config("SET", "appendfsync", fsync);
   await lab.provider.script({});
   const system = await openSystem(lab, name);
   const program = await system.start();

@@ -9,13 +9,7 @@ import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
-import {
-  isFinished,
-  type FailureSummary,
-  type PlannedSection,
-  type Report,
-  type Section,
-} from "../domain/report.ts";
+import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
