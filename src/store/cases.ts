@@ -24,7 +24,7 @@ import { run, savingScript } from "./script.ts";
  * read in: a group of ten thousand cases is shown as fast as one of two. A case keeps what it has added, so that closing
  * it takes away the same. What its report goes on to spend is added once the report itself stops (`recount_cases`).
  */
-const STAKES_LUA = `
+export const STAKES_LUA = `
 local function spent_on(report_key)
   local spent, r = 0, redis.call('HMGET', report_key, 'spend.wasted', 'spend.pending', 'spend.useful', 'spend.repaired', 'spend.unknown')
   for i = 1, 5 do spent = spent + tonumber(r[i] or '0') end

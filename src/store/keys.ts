@@ -121,6 +121,8 @@ export function keysOf(fleet: string) {
     /** By which names a process fetches jobs: BullMQ worker id → queue. */
     fetchers: (processId: string) => `${root}:process:${processId}:fetchers`,
     sweeperLease: `${root}:sweeper`,
+    /** Which derived sums and lists are complete; see `layout.ts`. */
+    layout: `${root}:layout`,
 
     /** Ended reports; score = when retention looks at them next. */
     ended: `${root}:ended`,

@@ -5,6 +5,7 @@
  * finds it dead can hand every job on at once instead of waiting for BullMQ's stall check.
  */
 import type { ReportId } from "../domain/ids.ts";
+import { LAYOUT } from "./layout.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
@@ -37,10 +38,10 @@ export interface JobInHand {
 }
 
 const BEAT = savingScript(`
--- KEYS processes process in_hand   ARGV id pid home started roles report_key_prefix version
+-- KEYS processes process in_hand   ARGV id pid home started roles report_key_prefix version layout
 local known = redis.call('EXISTS', KEYS[2])
 redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5], 'version', ARGV[7])
+redis.call('HSET', KEYS[2], 'pid', ARGV[2], 'home', ARGV[3], 'started', ARGV[4], 'roles', ARGV[5], 'version', ARGV[7], 'layout', ARGV[8])
 redis.call('HINCRBY', KEYS[2], 'beat', 1)
 -- Reports that ended or were erased while this process has work on them: its calls for them are to be aborted, and no message may be lost
 -- on the way, so every beat says it again until the work is put down.
@@ -61,7 +62,7 @@ export async function beat(store: Store, identity: ProcessIdentity): Promise<Bea
     redis,
     BEAT,
     [keys.processes, keys.process(id), keys.inHand(id)],
-    [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length), version],
+    [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length), version, LAYOUT],
   );
   return { registered: word, ended };
 }

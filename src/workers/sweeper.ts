@@ -15,6 +15,7 @@
  */
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished } from "../domain/report.ts";
+import { keepLayout } from "../store/layout.ts";
 import { sweepRetention } from "../store/retention.ts";
 import { listProcesses } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
@@ -92,6 +93,7 @@ export class Sweeper {
     await followDeadlines(store);
     await endOverdueReviews(store);
     await sweepRetention(store, durations);
+    await keepLayout(store);
     await this.#doChores();
   }
 
