@@ -6,7 +6,7 @@ for (const name of Object.keys(process.env)) if (name.startsWith("OPENAI_")) del
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/chaos/**", "test/browser/**", "test/prometheus/**"],
+    exclude: ["test/chaos/**", "test/browser/**", "test/compose/**", "test/prometheus/**"],
     globalSetup: ["test/support/shared-redis.ts"],
     // Whole fleets run in tests, and two of them saturate a small machine's two cores.
     pool: "forks",

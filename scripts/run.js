@@ -10,7 +10,18 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findNode, NO_NODE, runInPlace } from "./node-runtime.js";
 
-const PROGRAMS = ["demo", "test", "check", "build", "format", "docs", "bench", "pack-test", "dashboards"];
+const PROGRAMS = [
+  "demo",
+  "test",
+  "check",
+  "build",
+  "format",
+  "docs",
+  "bench",
+  "pack-test",
+  "dashboards",
+  "compose-test",
+];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const lockFile = `${root}package-lock.json`;

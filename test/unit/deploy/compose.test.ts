@@ -1,5 +1,5 @@
 /** What must hold for the compose files without starting anything; `npm run test:compose` runs them for real. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
@@ -124,6 +124,14 @@ test("every setting that a role is given is one that it knows", () => {
   const known = new Set(listSettings().map(({ name }) => name));
   for (const role of roles)
     expect(Object.keys(service(role).environment ?? {}).filter((name) => !known.has(name))).toEqual([]);
+});
+
+test("what a container is given of this repository is there", () => {
+  const mounted = Object.values(services)
+    .flatMap(({ volumes = [] }) => volumes)
+    .filter((volume) => volume.startsWith("./"))
+    .map((volume) => volume.split(":")[0] ?? "");
+  expect(mounted.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test("the image brings neither a package manager nor root, and every base image of it is the same", () => {
