@@ -259,8 +259,8 @@ export const METRICS = {
   fleet_queue_workers: state("Processes that take jobs from the queue.", QUEUE),
   fleet_processes: state("Live processes by role.", closed("role", "api", "orchestrator", "worker")),
   fleet_sweeper_repairs_total: count(
-    "What the sweeper put right. `lost_order`: its producer died before the queue; `lost_job`: nothing would have moved the report.",
-    closed("repair", "lost_order", "lost_job", "orphaned_hold"),
+    "What the sweeper put right. `lost_order`: its producer died before the queue; `lost_job`: nothing would have moved the report; `lost_wakeup`: nothing watched it.",
+    closed("repair", "lost_order", "lost_job", "lost_wakeup", "orphaned_hold"),
   ),
 
   fleet_webhook_attempts_total: count(

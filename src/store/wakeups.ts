@@ -1,4 +1,5 @@
 /** What the sweeper watches: orders not yet in the queue, and reports that should have moved by now. */
+import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
@@ -9,17 +10,21 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - tonumber(ARGV[1])
 `);
 
 const LEAVE_OUTBOX = savingScript(`
--- KEYS outbox   ARGV id rescued('1' | '')
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 and ARGV[2] == '1' then
+-- KEYS outbox events fleet_events   ARGV id repaired_event('' = its producer was there)
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 and ARGV[2] ~= '' then
   count(string.match(KEYS[1], '^(.*):outbox$'), 'fleet_sweeper_repairs_total|lost_order')
+  emit(KEYS[2], KEYS[3], ARGV[2])
 end
 return 'left'
 `);
 
 const POSTPONE = savingScript(`
--- KEYS wakeups   ARGV id after_ms rung('1' | '')
+-- KEYS wakeups events fleet_events   ARGV id after_ms repaired_event('' = it lives)
 local now, due = now_ms(), tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '')
-if due and due <= now and ARGV[3] == '1' then count(string.match(KEYS[1], '^(.*):wakeups$'), 'fleet_sweeper_repairs_total|lost_job') end
+if due and due <= now and ARGV[3] ~= '' then
+  count(string.match(KEYS[1], '^(.*):wakeups$'), 'fleet_sweeper_repairs_total|lost_job')
+  emit(KEYS[2], KEYS[3], ARGV[3])
+end
 redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[2]), ARGV[1])
 return 'postponed'
 `);
@@ -42,7 +47,18 @@ export async function listWaitingInOutbox(
 
 /** `rescued`: not its producer but the sweeper put it into the queue. */
 export async function leaveOutbox(store: Store, report: ReportId, rescued = false): Promise<void> {
-  await run(store.redis, LEAVE_OUTBOX, [store.keys.outbox], [report, rescued ? 1 : ""]);
+  const event = repairedEvent(
+    report,
+    "an order outside the queue",
+    "its producer died before it put it there",
+  );
+  const { redis, keys } = store;
+  await run(
+    redis,
+    LEAVE_OUTBOX,
+    [keys.outbox, keys.events(report), keys.fleetEvents],
+    [report, rescued ? event : ""],
+  );
 }
 
 export async function listOverdue(store: Store, limit = 200): Promise<ReportId[]> {
@@ -56,7 +72,18 @@ export async function postponeWakeup(
   afterMs: number,
   rung: boolean,
 ): Promise<void> {
-  await run(store.redis, POSTPONE, [store.keys.wakeups], [report, afterMs, rung ? 1 : ""]);
+  const event = repairedEvent(report, "a report without a job", "it should have moved by now");
+  const { redis, keys } = store;
+  await run(
+    redis,
+    POSTPONE,
+    [keys.wakeups, keys.events(report), keys.fleetEvents],
+    [report, afterMs, rung ? event : ""],
+  );
+}
+
+function repairedEvent(report: ReportId, what: string, because: string): string {
+  return JSON.stringify({ event: "repaired", report, what, because } satisfies FleetEvent);
 }
 
 export async function dropWakeup(store: Store, report: ReportId): Promise<void> {

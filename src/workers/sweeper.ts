@@ -20,6 +20,7 @@ import { sweepRetention } from "../store/retention.ts";
 import { listProcesses } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { sweepHolds } from "../store/sweep-holds.ts";
+import { sweepWakeups, type Turn } from "../store/sweep-wakeups.ts";
 import {
   dropWakeup,
   leaseSweeper,
@@ -53,6 +54,7 @@ export class Sweeper {
   #timer: NodeJS.Timeout | null = null;
   #sweeping: Promise<void> = Promise.resolve();
   readonly #choresUnderWay = new Map<Chore, Promise<void>>();
+  readonly #turn: Turn = new Map();
   #stopped = false;
 
   constructor(workshop: Workshop) {
@@ -88,6 +90,7 @@ export class Sweeper {
     await this.#emptyOutbox();
     await this.#ringOverdue();
     await sweepHolds(store);
+    await sweepWakeups(store, this.#turn, durations.reviewDeadlineMs);
     await followBreakers(this.#workshop, (report) => this.#ring(report));
     await followPlaces(this.#workshop, (report) => this.#ring(report));
     await followDeadlines(store);
@@ -139,7 +142,8 @@ export class Sweeper {
         await queues.ringReport(report, stored.report.run);
         if ((await joinRun(this.#workshop, report)) === "later") continue;
       }
-      await leaveOutbox(store, report, stored !== null);
+      // Later rounds are in the outbox by a person's decision, which is rung at rest; only an order can be lost before.
+      await leaveOutbox(store, report, stored?.report.round === 0);
     }
   }
 

@@ -262,6 +262,11 @@ test("a consumer killed half-way through three hundred orders loses none, double
     available: 5_000 - rich.length * 5,
   });
   expect(await readBalance(store, "poor")).toMatchObject({ held: 50, available: 0 });
+  // The books are read in several steps, and nothing moves between them once all have begun.
+  await waitFor(
+    async () => (await redis.zcard(store.keys.indexStatus("pending"))) === 0,
+    () => "some reports are not begun",
+  );
   expect(await checkBooks(store)).toEqual([]);
 
   // Each has a parent job, so each will be written.
