@@ -48,6 +48,9 @@ const fleet = await startTestFleet({
   concurrency: 5,
 });
 
+/** In names of processes and of homes; no packed text looks like that. */
+const OUR_NAME = new RegExp(`\\b${RegExp.escape(hostname())}(?=-\\d+-|/[0-9a-f]{8}-)`, "g");
+
 /** Which report is in which state; the test reads it from the first line. */
 const reports: Record<string, ReportId> = {};
 
@@ -133,7 +136,8 @@ const copy = await startRedisServer({ engine, dir, durable: false, diesWithUs: t
 const reader = new Redis(copy.url);
 const lines = [JSON.stringify({ version, takenAt, fleet: FLEET, reports })];
 for (const key of (await reader.keys("*")).sort())
-  for (const command of await commandsFor(key)) lines.push(ofNoMachine(JSON.stringify(command)));
+  for (const command of await commandsFor(key))
+    lines.push(JSON.stringify(command).replaceAll(OUR_NAME, "old-host"));
 writeFileSync(out, `${lines.join("\n")}\n`);
 console.error(`${lines.length - 1} commands for ${Object.keys(reports).length} reports in ${out}`);
 reader.disconnect();
@@ -145,10 +149,8 @@ function desk() {
 }
 
 /** The traces of failed jobs name files of the machine they ran on. */
-function ofNoMachine(line: string): string {
-  return line
-    .replaceAll(hostname(), "old-host")
-    .replaceAll(/(?:file:\/\/)?\/[\w./@+-]+\/(node_modules|src)\//g, "/fleet/$1/");
+function ofNoMachine(text: string): string {
+  return text.replaceAll(/(?:file:\/\/)?\/[\w./@+-]+\/(node_modules|src|scripts)\//g, "/fleet/$1/");
 }
 
 /** Text as it is; bytes that are no text as `{"b64"}`. */
@@ -156,7 +158,7 @@ type Argument = string | { b64: string };
 
 function argument(bytes: Buffer): Argument {
   const text = bytes.toString("utf8");
-  return Buffer.from(text, "utf8").equals(bytes) ? text : { b64: bytes.toString("base64") };
+  return Buffer.from(text, "utf8").equals(bytes) ? ofNoMachine(text) : { b64: bytes.toString("base64") };
 }
 
 async function commandsFor(key: string): Promise<Argument[][]> {
