@@ -259,6 +259,10 @@ export const RouteView = z
     closedUntil: EpochMs.nullable(),
     troubleSince: EpochMs.nullable(),
     answeredAt: EpochMs.nullable(),
+    minute: z
+      .object({ requests: z.int(), tokens: z.int() })
+      .meta({ description: "What was sent over it in the current minute" }),
+    inFlight: z.int(),
   })
   .meta({ id: "RouteView" });
 

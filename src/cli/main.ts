@@ -30,6 +30,7 @@ import { submitCommand } from "./commands/submit.ts";
 import { typesCommand } from "./commands/types.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { webhooksCommand } from "./commands/webhooks.ts";
+import { workersCommand } from "./commands/workers.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
@@ -54,6 +55,7 @@ const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
   creditsCommand,
   spendCommand,
   routesCommand,
+  workersCommand,
   webhooksCommand,
   stopSpendingCommand,
   startSpendingCommand,

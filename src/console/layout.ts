@@ -11,6 +11,14 @@ export const NAVIGATION = [
   { nav: "overview", title: "Overview", to: "/console", key: "o" },
   { nav: "review", title: "Review", to: "/console/review", key: "v" },
   { nav: "reports", title: "Reports", to: "/console/reports", key: "r" },
+  { nav: "types", title: "Types", to: "/console/types", key: "t" },
+  { nav: "routes", title: "Routes", to: "/console/routes", key: "w" },
+  { nav: "spend", title: "Spend", to: "/console/spend", key: "s" },
+  { nav: "credits", title: "Credits", to: "/console/accounts", key: "c" },
+  { nav: "workers", title: "Workers", to: "/console/workers", key: "p" },
+  { nav: "webhooks", title: "Webhooks", to: "/console/webhooks", key: "h" },
+  { nav: "keys", title: "Keys", to: "/console/keys", key: "k" },
+  { nav: "audit", title: "Audit", to: "/console/audit", key: "a" },
 ] as const;
 
 export interface Around {

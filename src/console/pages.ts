@@ -1,5 +1,13 @@
 /** Every page and action there is. What is added here is served, and walked through by the tests. */
 import type { Action, Page } from "./page.ts";
+import { accountPages } from "./pages/accounts.ts";
+import { auditPages } from "./pages/audit.ts";
+import { keyPages } from "./pages/keys.ts";
+import { routePages } from "./pages/routes.ts";
+import { spendPages } from "./pages/spend.ts";
+import { typePages } from "./pages/types.ts";
+import { webhookPages } from "./pages/webhooks.ts";
+import { workerPages } from "./pages/workers.ts";
 import { overviewPages } from "./pages/overview.ts";
 import { reportListPages } from "./pages/report-list.ts";
 import { reviewPages } from "./pages/review.ts";
@@ -10,4 +18,12 @@ export const PAGES: readonly (Page | Action)[] = [
   ...reviewPages,
   ...reviewCasePages,
   ...reportListPages,
+  ...typePages,
+  ...routePages,
+  ...spendPages,
+  ...accountPages,
+  ...workerPages,
+  ...webhookPages,
+  ...keyPages,
+  ...auditPages,
 ];

@@ -72,6 +72,24 @@ export type BreakerCause =
   | "careful_start"
   | "person";
 
+/** For people, wherever they look. */
+export const BREAKER_WORDS = {
+  closed: "running",
+  open: "stopped",
+  half_open: "on trial",
+} as const satisfies Record<BreakerState, string>;
+
+/** Why it turned; what a person did has a reason of its own. */
+export const BREAKER_CAUSE_WORDS = {
+  votes: "its own failures",
+  at_once: "a failure every report would meet",
+  canary_failed: "its canary failed",
+  canary_delivered: "its canaries were delivered",
+  new_version: "a new version",
+  careful_start: "a new version, carefully",
+  person: "",
+} as const satisfies Record<BreakerCause, string>;
+
 export interface Opening {
   at: EpochMs;
   cause: Extract<BreakerCause, "votes" | "at_once" | "canary_failed" | "person">;

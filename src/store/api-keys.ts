@@ -5,24 +5,27 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { isValid, keyText, parseKeyText, type ApiKey, type Scope } from "../domain/api-key.ts";
 import type { FleetEvent } from "../domain/events.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import { redisNow, type Store } from "./redis.ts";
 import { run, savingScript, startingScript } from "./script.ts";
 
-const CREATE = startingScript(`
--- KEYS key index fleet_events   ARGV id hash name account scopes expires_at event
+const CREATE = startingScript(`${AUDIT_LUA}
+-- KEYS key index fleet_events audit   ARGV id hash name account scopes expires_at event by
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'created' end
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'hash', ARGV[2], 'name', ARGV[3], 'account', ARGV[4], 'scopes', ARGV[5], 'createdAt', now, 'expiresAt', ARGV[6])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 emit('', KEYS[3], ARGV[7])
+audit(KEYS[4], 'create_key', '', '', ARGV[8], ARGV[3], '', ARGV[1] .. (ARGV[4] ~= '' and ' of ' .. ARGV[4] or ' of the fleet') .. ': ' .. ARGV[5])
 return 'created'
 `);
 
-const REVOKE = savingScript(`
--- KEYS key fleet_events   ARGV event
+const REVOKE = savingScript(`${AUDIT_LUA}
+-- KEYS key fleet_events audit   ARGV event id by why
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 if redis.call('HSETNX', KEYS[1], 'revokedAt', now_ms()) == 0 then return 'revoked_before' end
 emit('', KEYS[2], ARGV[1])
+audit(KEYS[3], 'revoke_key', '', '', ARGV[3], ARGV[4], ARGV[2] .. ': ' .. (redis.call('HGET', KEYS[1], 'scopes') or ''), ARGV[2] .. ': revoked')
 return 'revoked'
 `);
 
@@ -56,7 +59,7 @@ export async function createApiKey(store: Store, wanted: NewKey): Promise<{ key:
   await run(
     redis,
     CREATE,
-    [keys.apiKey(id), keys.apiKeys, keys.fleetEvents],
+    [keys.apiKey(id), keys.apiKeys, keys.fleetEvents, keys.audit],
     [
       id,
       hashOf(text),
@@ -65,6 +68,7 @@ export async function createApiKey(store: Store, wanted: NewKey): Promise<{ key:
       wanted.scopes.join(" "),
       wanted.expiresAt ?? "",
       JSON.stringify(event),
+      wanted.by,
     ],
   );
   const key = await readApiKey(store, id);
@@ -76,9 +80,16 @@ export async function revokeApiKey(
   store: Store,
   id: string,
   by: string,
+  why = "",
 ): Promise<"revoked" | "revoked_before" | "unknown"> {
+  const { redis, keys } = store;
   const event: FleetEvent = { event: "api_key.revoked", key: id, by };
-  return run(store.redis, REVOKE, [store.keys.apiKey(id), store.keys.fleetEvents], [JSON.stringify(event)]);
+  return run(
+    redis,
+    REVOKE,
+    [keys.apiKey(id), keys.fleetEvents, keys.audit],
+    [JSON.stringify(event), id, by, why],
+  );
 }
 
 export async function readApiKey(store: Store, id: string): Promise<ApiKey | null> {

@@ -4,9 +4,8 @@
  * moves nothing in the store (somebody signs in) is recorded by itself. We never trim or change a row.
  */
 import type { EpochMs, ReportId } from "../domain/ids.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript } from "./script.ts";
+import { fieldsOf, run, savingScript } from "./script.ts";
 
 /** Adds a row; never trimmed by us, since it is the proof of who moved whose money. */
 export const AUDIT_LUA = `

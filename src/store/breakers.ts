@@ -20,13 +20,13 @@ import type {
   Opening,
   VoteWeight,
 } from "../domain/breaker.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import { DEFAULT_BREAKER } from "../domain/breaker.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript } from "./script.ts";
+import { fieldsOf, run, savingScript } from "./script.ts";
 
 /** Where nothing was announced yet; a process announces the types it knows before it works on them. */
 const FALLBACK = { ...DEFAULT_BREAKER, probeLeaseMs: 15 * 60_000 };
@@ -204,8 +204,8 @@ breaker_saw(KEYS[1], KEYS[2], now_ms(), version)
 return 'announced'
 `);
 
-const TURN = savingScript(`${BREAKER_LUA}
--- KEYS breaker fleet_events   ARGV to by reason
+const TURN = savingScript(`${BREAKER_LUA}${AUDIT_LUA}
+-- KEYS breaker fleet_events audit   ARGV to by reason type
 local b = redis.call('HMGET', KEYS[1], 'state', 'version', 'cause', 'evidence', 'opening')
 local from, to = b[1] or 'closed', ARGV[1]
 if from == to and (to ~= 'open' or b[3] == 'person') then return 'already' end
@@ -223,6 +223,8 @@ else
   turn.to = to
   breaker_turn(KEYS[1], KEYS[2], now, turn)
 end
+-- The breaker's own lines take words as JSON; the audit takes them as they are.
+audit(KEYS[3], 'turn_breaker', '', '', cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), ARGV[4] .. ': ' .. from, ARGV[4] .. ': ' .. to)
 return 'turned'
 `);
 
@@ -277,8 +279,8 @@ export async function turnBreaker(
   return run(
     redis,
     TURN,
-    [keys.breaker(type), keys.fleetEvents],
-    [turn.to, JSON.stringify(turn.by), JSON.stringify(turn.reason)],
+    [keys.breaker(type), keys.fleetEvents, keys.audit],
+    [turn.to, JSON.stringify(turn.by), JSON.stringify(turn.reason), type],
   );
 }
 

@@ -7,8 +7,9 @@
 import type { Balance, CreditReview, Hold, HoldStatus, LedgerEntry, LedgerVerb } from "../domain/credits.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript, startingScript } from "./script.ts";
+import { fieldsOf, run, savingScript, startingScript } from "./script.ts";
 
 /**
  * `move_credits` appends a row and moves the balance. `from` may be '' (deposits come from nowhere inside the fleet).
@@ -69,8 +70,16 @@ local function end_hold(account_key, ledger_key, hold_key, open_holds, events, f
 end
 `;
 
-const GRANT = startingScript(`${LEDGER_LUA}
--- KEYS account ledger grants accounts   ARGV account credits reference by why
+/** What an account could order for before and after a person's decision about its credits. */
+const AUDIT_CREDITS_LUA = `${AUDIT_LUA}
+local function audit_credits(stream, action, report, by, why, account, account_key, credits)
+  local now_available = tonumber(redis.call('HGET', account_key, 'available') or '0')
+  audit(stream, action, report, '', by, why, account .. ': ' .. plus(now_available - credits) .. ' available', account .. ': ' .. plus(now_available) .. ' available')
+end
+`;
+
+const GRANT = startingScript(`${LEDGER_LUA}${AUDIT_CREDITS_LUA}
+-- KEYS account ledger grants accounts audit   ARGV account credits reference by why
 local known = redis.call('HGET', KEYS[3], ARGV[3])
 if known then
   local credits = string.match(known, ':(%d+)$')
@@ -80,11 +89,12 @@ end
 local id = move_credits(KEYS[1], KEYS[2], 'grant', tonumber(ARGV[2]), '', 'available', ARGV[3], '', now_ms(), ARGV[4], ARGV[5])
 redis.call('HSET', KEYS[3], ARGV[3], id .. ':' .. ARGV[2])
 redis.call('SADD', KEYS[4], ARGV[1])
+audit_credits(KEYS[5], 'grant_credits', '', ARGV[4], ARGV[5], ARGV[1], KEYS[1], tonumber(ARGV[2]))
 return {'granted', id}
 `);
 
-const REFUND = savingScript(`${LEDGER_LUA}
--- KEYS report account ledger refunds events fleet_events   ARGV id credits reference by why
+const REFUND = savingScript(`${LEDGER_LUA}${AUDIT_CREDITS_LUA}
+-- KEYS report account ledger refunds events fleet_events audit   ARGV id credits reference by why account
 -- Known references first: a repeat is answered as such even where nothing is left to refund.
 local known = redis.call('HGET', KEYS[4], ARGV[3])
 if known then
@@ -100,6 +110,7 @@ local id = move_credits(KEYS[2], KEYS[3], 'refund', tonumber(ARGV[2]), 'committe
 redis.call('HINCRBY', KEYS[1], 'refunded', ARGV[2])
 redis.call('HSET', KEYS[4], ARGV[3], ARGV[2] .. ':' .. ARGV[1])
 credits_event(KEYS[5], KEYS[6], ARGV[1], 'refund', tonumber(ARGV[2]))
+audit_credits(KEYS[7], 'refund_credits', ARGV[1], ARGV[4], ARGV[5], ARGV[6], KEYS[2], tonumber(ARGV[2]))
 return {'refunded', tostring(id), ''}
 `);
 
@@ -117,7 +128,13 @@ export async function grantCredits(
   const [word, detail] = await run<[string, string]>(
     redis,
     GRANT,
-    [keys.account(grant.account), keys.ledger(grant.account), keys.grants(grant.account), keys.accounts],
+    [
+      keys.account(grant.account),
+      keys.ledger(grant.account),
+      keys.grants(grant.account),
+      keys.accounts,
+      keys.audit,
+    ],
     [grant.account, grant.credits, grant.reference, grant.by ?? "", grant.why ?? ""],
   );
   if (word === "conflict") return { outcome: "conflict", grantedBefore: Number(detail) };
@@ -157,8 +174,9 @@ export async function refundCredits(
       keys.refunds(account),
       keys.events(report),
       keys.fleetEvents,
+      keys.audit,
     ],
-    [report, refund.credits, refund.reference, refund.by, refund.why],
+    [report, refund.credits, refund.reference, refund.by, refund.why, account],
   );
   switch (word) {
     case "refunded":
@@ -228,12 +246,14 @@ export async function readCreditReview(store: Store, account: string): Promise<C
   return because ? { because, at: Number(at) } : null;
 }
 
-const CLOSE_REVIEW = savingScript(`
--- KEYS account failures fleet_events   ARGV event
+const CLOSE_REVIEW = savingScript(`${AUDIT_LUA}
+-- KEYS account failures fleet_events audit   ARGV event account by why
+local because = redis.call('HGET', KEYS[1], 'credit_review')
 -- The count starts anew: what the person has looked at does not open the next review.
 redis.call('DEL', KEYS[2])
 if redis.call('HDEL', KEYS[1], 'credit_review', 'credit_review_at') == 0 then return 'none' end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 20000, '*', 'e', ARGV[1])
+audit(KEYS[4], 'end_credit_review', '', '', ARGV[3], ARGV[4], ARGV[2] .. ': ' .. because, ARGV[2] .. ': may run again')
 return 'closed'
 `);
 
@@ -248,8 +268,8 @@ export async function closeCreditReview(
   return run(
     redis,
     CLOSE_REVIEW,
-    [keys.account(account), keys.failures(account), keys.fleetEvents],
-    [JSON.stringify(event)],
+    [keys.account(account), keys.failures(account), keys.fleetEvents, keys.audit],
+    [JSON.stringify(event), account, by, because],
   );
 }
 
@@ -317,8 +337,3 @@ export function nextHoldId(report: ReportId, holdId: string): string {
 }
 
 /** Redis hands stream entries over as a flat list of names and values. */
-export function fieldsOf(flat: readonly string[]): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string;
-  return fields;
-}

@@ -50,7 +50,7 @@ export async function eraseAccount(store: Store, account: string, by: string): P
     }
   }
   await removeRemains(store, new Set(erased));
-  return { reports: erased, webhooks: await eraseWebhooks(store, account) };
+  return { reports: erased, webhooks: await eraseWebhooks(store, account, by) };
 }
 
 async function eraseOne(store: Store, id: ReportId, by: string): Promise<Erased> {

@@ -1,9 +1,9 @@
 /** Follows the event streams of some reports on one connection: a batch of hundreds needs no hundreds of links. */
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
 import type { TimedEvent } from "./reports.ts";
+import { fieldsOf } from "./script.ts";
 
 /** An event out of a report's own stream, so that it is known whose it is. */
 export interface ReportEvent extends TimedEvent {

@@ -11,9 +11,8 @@
 import type { FleetEvent } from "../domain/events.ts";
 import type { FieldProblem } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript } from "./script.ts";
+import { fieldsOf, run, savingScript } from "./script.ts";
 
 const GROUP = "fleet";
 /** Enough to see what is wrong with a sender, too few to fill Redis with it. */

@@ -6,6 +6,7 @@
  */
 import type { ReportId } from "../domain/ids.ts";
 import { LAYOUT } from "./layout.ts";
+import { AUDIT_LUA } from "./audit.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
@@ -24,6 +25,8 @@ export interface ProcessIdentity {
 
 export interface ProcessRecord extends ProcessIdentity {
   beat: number;
+  /** Who asked it to begin no section; null while it may. */
+  drainedBy: string | null;
 }
 
 export interface JobInHand {
@@ -51,26 +54,58 @@ for _, row in ipairs(redis.call('HVALS', KEYS[3])) do
   local status = type(report) ~= 'string' and 'of no report' or redis.call('HGET', ARGV[6] .. report, 'status')
   if not status or status == 'cancelled' or status == 'failed' then table.insert(ended, report) end
 end
-return {known == 1 and 'known' or 'new', ended}
+return {known == 1 and 'known' or 'new', ended, redis.call('HGET', KEYS[2], 'drainedBy') or ''}
+`);
+
+const DRAIN = savingScript(`${AUDIT_LUA}
+-- KEYS process audit   ARGV drain('drain' | '') id by why
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+local drained = redis.call('HEXISTS', KEYS[1], 'drainedBy') == 1
+if drained == (ARGV[1] == 'drain') then return 'already' end
+if ARGV[1] == 'drain' then redis.call('HSET', KEYS[1], 'drainedBy', ARGV[3]) else redis.call('HDEL', KEYS[1], 'drainedBy') end
+local function word(is) return ARGV[2] .. (is and ': drained' or ': takes sections') end
+audit(KEYS[2], ARGV[1] == 'drain' and 'drain_process' or 'undrain_process', '', '', ARGV[3], ARGV[4], word(drained), word(not drained))
+return 'told'
 `);
 
 /** Registers the process if need be and counts its beat up. `new` on any but the first beat: it was declared dead meanwhile. */
 export async function beat(store: Store, identity: ProcessIdentity): Promise<Beat> {
   const { redis, keys } = store;
   const { id, pid, home, started, roles, version } = identity;
-  const [word, ended] = await run<[Beat["registered"], ReportId[]]>(
+  const [word, ended, drainedBy] = await run<[Beat["registered"], ReportId[], string]>(
     redis,
     BEAT,
     [keys.processes, keys.process(id), keys.inHand(id)],
     [id, pid, home, started, roles, keys.report("rp-").slice(0, -"rp-".length), version, LAYOUT],
   );
-  return { registered: word, ended };
+  return { registered: word, ended, drainedBy: drainedBy === "" ? null : drainedBy };
 }
 
 export interface Beat {
   registered: "known" | "new";
   /** Reports in this process's hands that were cancelled or rejected. */
   ended: ReportId[];
+  /** Somebody asked this process to begin no section; it is repeated until they let it again. */
+  drainedBy: string | null;
+}
+
+/**
+ * Asks a process to begin no further section, or lets it again. It hears with its next beat; what it has in hand goes on
+ * and is finished. `already`: it stands as asked for.
+ */
+export async function drainProcess(
+  store: Store,
+  id: string,
+  drain: boolean,
+  decided: { by: string; why: string },
+): Promise<"told" | "already" | "unknown"> {
+  const { redis, keys } = store;
+  return run(
+    redis,
+    DRAIN,
+    [keys.process(id), keys.audit],
+    [drain ? "drain" : "", id, decided.by, decided.why],
+  );
 }
 
 export async function listProcesses(store: Store): Promise<ProcessRecord[]> {
@@ -91,6 +126,7 @@ export async function listProcesses(store: Store): Promise<ProcessRecord[]> {
       // Earlier releases did not say.
       version: fields["version"] ?? "unknown",
       beat: Number(fields["beat"] ?? 0),
+      drainedBy: fields["drainedBy"] ?? null,
     };
   });
 }

@@ -23,9 +23,8 @@ import { caseNames, OPEN_CASE_LUA, openingArguments } from "./cases.ts";
 import { CREDIT_REVIEW_LUA, limitsArgument } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
 import { PLACES_LUA } from "./places.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript } from "./script.ts";
+import { fieldsOf, run, savingScript } from "./script.ts";
 import { parseSection, SECTION_FIELDS } from "./sections.ts";
 
 const PLAN = savingScript(`

@@ -15,7 +15,8 @@
  * requests still arrive: the call is tried again, and its next failure says whose fault it was.
  */
 import type { EpochMs, ReportId } from "../domain/ids.ts";
-import type { Store } from "./redis.ts";
+import { AUDIT_LUA } from "./audit.ts";
+import { redisNow, type Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /**
@@ -103,8 +104,8 @@ if till > tonumber(redis.call('HGET', KEYS[1], 'closedUntil') or '0') then redis
 return 'closed'
 `);
 
-const CLOSE = savingScript(`
--- KEYS route routes events_fleet   ARGV route because process withdraw_within_ms event
+const CLOSE = savingScript(`${AUDIT_LUA}
+-- KEYS route answered events_fleet audit   ARGV served because process withdraw_within_ms event route by('' = the fleet) why
 -- Another process got answers on this host and model a moment ago: then this process's own settings are wrong, not the route.
 local now = now_ms()
 if tonumber(ARGV[4]) > 0 then
@@ -115,15 +116,18 @@ end
 if redis.call('HSETNX', KEYS[1], 'closed', ARGV[2]) == 1 then
   redis.call('HSET', KEYS[1], 'closedAt', now)
   emit('', KEYS[3], ARGV[5])
+  if ARGV[7] ~= '' then audit(KEYS[4], 'close_route', '', '', ARGV[7], ARGV[8], ARGV[6] .. ': open', ARGV[6] .. ': closed') end
 end
 return 'closed'
 `);
 
-const OPEN = savingScript(`
--- KEYS route events_fleet   ARGV event
+const OPEN = savingScript(`${AUDIT_LUA}
+-- KEYS route events_fleet audit   ARGV event route by why
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+local because = redis.call('HGET', KEYS[1], 'closed')
 redis.call('HDEL', KEYS[1], 'closed', 'closedAt', 'closedUntil', 'troubleSince', 'troubleCount', 'probeUntil')
 emit('', KEYS[2], ARGV[1])
+audit(KEYS[3], 'open_route', '', '', ARGV[3], ARGV[4], ARGV[2] .. ': ' .. (because and 'closed: ' .. because or 'open'), ARGV[2] .. ': open')
 return 'open'
 `);
 
@@ -158,26 +162,45 @@ export async function closeRoute(
   because: string,
   process: string,
   withdrawWithinMs: number,
+  decided: { by: string; why: string } | null = null,
 ): Promise<"closed" | "withdraw"> {
   const event = JSON.stringify({ event: "route.closed", route, because });
   const { keys } = store;
   return run(
     store.redis,
     CLOSE,
-    [keys.route(route), keys.answered, keys.fleetEvents],
-    [served(route), because, process, withdrawWithinMs, event],
+    [keys.route(route), keys.answered, keys.fleetEvents, keys.audit],
+    [served(route), because, process, withdrawWithinMs, event, route, decided?.by ?? "", decided?.why ?? ""],
   );
 }
 
-export async function openRoute(store: Store, route: string, by: string): Promise<"open" | "unknown"> {
+/** A person's decision that a route is closed until one opens it again. */
+export async function closeRouteBy(
+  store: Store,
+  route: string,
+  decided: { by: string; why: string },
+): Promise<"closed" | "unknown"> {
+  if ((await store.redis.sismember(store.keys.routes, route)) === 0) return "unknown";
+  await closeRoute(store, route, `${decided.why} (closed by ${decided.by})`, decided.by, 0, decided);
+  return "closed";
+}
+
+export async function openRoute(
+  store: Store,
+  route: string,
+  by: string,
+  why = "",
+): Promise<"open" | "unknown"> {
   const { keys } = store;
   return run(
     store.redis,
     OPEN,
-    [keys.route(route), keys.fleetEvents],
-    [JSON.stringify({ event: "route.opened", route, by })],
+    [keys.route(route), keys.fleetEvents, keys.audit],
+    [JSON.stringify({ event: "route.opened", route, by }), route, by, why],
   );
 }
+
+const MINUTE_MS = 60_000;
 
 export interface RouteView {
   route: string;
@@ -186,26 +209,41 @@ export interface RouteView {
   closedUntil: EpochMs | null;
   troubleSince: EpochMs | null;
   answeredAt: EpochMs | null;
+  /** What was sent over it in the current minute: answered by usage, the rest by estimate. */
+  minute: { requests: number; tokens: number };
+  /** Requests on their way. */
+  inFlight: number;
 }
 
 export async function listRoutes(store: Store): Promise<RouteView[]> {
   const { redis, keys } = store;
   const routes = (await redis.smembers(keys.routes)).sort();
+  const now = await redisNow(store);
   return Promise.all(
     routes.map(async (route) => {
-      const [closed, closedUntil, troubleSince, answeredAt] = await redis.hmget(
-        keys.route(route),
-        "closed",
-        "closedUntil",
-        "troubleSince",
-        "answeredAt",
-      );
+      const [[closed, closedUntil, troubleSince, answeredAt, minute, requests, tokens], inFlight] =
+        await Promise.all([
+          redis.hmget(
+            keys.route(route),
+            "closed",
+            "closedUntil",
+            "troubleSince",
+            "answeredAt",
+            "minute",
+            "requests",
+            "tokens",
+          ),
+          redis.zcount(keys.routeSlots(route), `(${now}`, "+inf"),
+        ]);
+      const isNow = Number(minute) === Math.floor(now / MINUTE_MS);
       return {
         route,
         closed: closed ?? null,
         closedUntil: asTime(closedUntil),
         troubleSince: asTime(troubleSince),
         answeredAt: asTime(answeredAt),
+        minute: isNow ? { requests: Number(requests), tokens: Number(tokens) } : { requests: 0, tokens: 0 },
+        inFlight,
       };
     }),
   );

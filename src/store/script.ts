@@ -84,6 +84,13 @@ export function savingScript(body: string): Script {
   return compile(" flags=allow-oom", body);
 }
 
+/** A flat list of names and values, as Redis answers for hashes and stream entries. */
+export function fieldsOf(flat: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string;
+  return fields;
+}
+
 export type ScriptArgument = string | number | Buffer;
 
 /** Runs a script whose reply is text, a number or a list of them. */

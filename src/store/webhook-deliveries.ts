@@ -15,9 +15,8 @@
 import type { FleetEvent } from "../domain/events.ts";
 import type { EpochMs } from "../domain/ids.ts";
 import type { DeliveryStatus, Fact, WebhookDelivery, WebhookType } from "../domain/webhook.ts";
-import { fieldsOf } from "./credits.ts";
 import type { Store } from "./redis.ts";
-import { run, savingScript } from "./script.ts";
+import { fieldsOf, run, savingScript } from "./script.ts";
 
 /** Of what is over, an endpoint keeps so many to be looked at or sent again. */
 const KEPT_SETTLED = 500;

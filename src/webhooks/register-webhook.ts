@@ -71,7 +71,12 @@ function wantedBy(account: string | null, events: readonly string[] | undefined)
 }
 
 /** A new secret; the old one signs beside it until the overlap is over. Callbacks have theirs made by this as well. */
-export async function renewSecret(store: Store, endpoint: string, overlapMs: number): Promise<string> {
+export async function renewSecret(
+  store: Store,
+  endpoint: string,
+  overlapMs: number,
+  by: string,
+): Promise<string> {
   const secret = newSecret();
   const callback = callbackEndpointId("");
   if (endpoint.startsWith(callback)) {
@@ -79,7 +84,7 @@ export async function renewSecret(store: Store, endpoint: string, overlapMs: num
     if (made.secrets[0] === secret) return secret;
   }
   await requireWebhook(store, endpoint);
-  await rotateWebhook(store, endpoint, secret, overlapMs);
+  await rotateWebhook(store, endpoint, secret, overlapMs, by);
   return secret;
 }
 

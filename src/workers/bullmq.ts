@@ -119,7 +119,8 @@ export class JobWorkers {
         sectionsQueue(type.type),
         concurrency,
         async (job: Job<SectionJobData>, token) => {
-          if (!permits.take()) return { ending: "hand_on" };
+          // A worker that was waiting for a job when it was told to take none gets one all the same.
+          if (this.#holds.size > 0 || !permits.take()) return { ending: "hand_on" };
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>

@@ -113,9 +113,15 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const heart = setInterval(() => {
     void live().catch(() => undefined);
   }, durations.heartbeatMs);
+  let drainedBy: string | null = null;
   async function live(): Promise<void> {
-    const { registered, ended } = await beat(store, identity);
+    const { registered, ended, drainedBy: by } = await beat(store, identity);
     drain.recalls.recall(ended);
+    if ((by === null) !== (drainedBy === null)) {
+      workers.hold("drained", by !== null);
+      tell(by === null ? "It takes sections again." : `It begins no section any more: ${by} drains it.`);
+    }
+    drainedBy = by;
     if (registered === "new") await workers.announce();
     for (const job of await workers.forgotten()) await handOnForgotten(workshop, job);
   }

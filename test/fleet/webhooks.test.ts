@@ -215,7 +215,7 @@ test("a message nobody takes is given up, the next row goes on, and a person sen
 test("both secrets sign while a receiver changes over, and only the new one afterwards", async () => {
   const receiver = await aReceiver();
   const { id: endpoint, secret: before } = await listen("stark", receiver.url, ["ledger.entry"]);
-  const after = await renewSecret(fleet.store, endpoint, 60_000);
+  const after = await renewSecret(fleet.store, endpoint, 60_000, "ada");
   await grantCredits(fleet.store, { account: "stark", credits: 1, reference: "one" });
   const [during] = await settled(endpoint, 1).then(() => receiver.received);
   expect([before, after].map((secret) => during !== undefined && isSignedWith(secret, during))).toEqual([
@@ -223,7 +223,7 @@ test("both secrets sign while a receiver changes over, and only the new one afte
     true,
   ]);
 
-  const last = await renewSecret(fleet.store, endpoint, 1);
+  const last = await renewSecret(fleet.store, endpoint, 1, "ada");
   await grantCredits(fleet.store, { account: "stark", credits: 1, reference: "two" });
   await settled(endpoint, 2);
   const [, later] = receiver.received;

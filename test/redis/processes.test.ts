@@ -53,10 +53,12 @@ test("a job that a process fetched and had no time to write down is handed on at
 });
 
 test("only a process of this very host, boot and pid namespace is certainly gone", () => {
-  const dead = { ...aDeadProcess(), beat: 1 };
+  const dead = { ...aDeadProcess(), beat: 1, drainedBy: null };
   expect(isCertainlyGone(dead)).toBe(true);
   expect(isCertainlyGone({ ...dead, home: "another-host/boot/pid:[1]" })).toBe(false);
-  expect(isCertainlyGone({ ...identifyProcess(["worker"]), beat: 1 })).toBe(false);
+  expect(isCertainlyGone({ ...identifyProcess(["worker"]), beat: 1, drainedBy: null })).toBe(false);
   // The pid lives, but it is another process by now.
-  expect(isCertainlyGone({ ...identifyProcess(["worker"]), started: "1", beat: 1 })).toBe(true);
+  expect(isCertainlyGone({ ...identifyProcess(["worker"]), started: "1", beat: 1, drainedBy: null })).toBe(
+    true,
+  );
 });

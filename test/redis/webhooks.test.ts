@@ -282,7 +282,7 @@ test("an endpoint that is removed leaves nothing behind", async () => {
   const { report } = await anOrder("acme");
   await endReport(store, report, END);
   await told(endpoint);
-  await removeWebhook(store, endpoint);
+  await removeWebhook(store, endpoint, "ada");
   const left = await store.redis.keys(`{${store.fleet}}:webhook*`);
   // BullMQ's queue, and the outbox, which is empty but remembers the last place in it.
   expect(left.filter((key) => !key.includes(":webhooks:"))).toEqual([store.keys.webhookOutbox]);

@@ -5,6 +5,7 @@
 import { topicReport } from "../../examples/topic-report.ts";
 import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
+import { registerWebhook } from "../../src/webhooks/register-webhook.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { startTestFleet, type FaultRule, type TestFleet, type TestFleetSettings } from "../../src/testing.ts";
 import { briefType } from "./report-types/brief-type.ts";
@@ -68,6 +69,8 @@ export interface Story {
   >;
   /** All that were parked for the same reason, `parked` among them. */
   group: ReportId[];
+  /** Ids of endpoints that are told what happens; nobody listens there. */
+  webhooks: string[];
 }
 
 export async function tellStory(
@@ -79,6 +82,11 @@ export async function tellStory(
     latency: { firstByteMs: [60, 300], perTokenMs: 0.3 },
     ...settings,
   });
+  const { id: endpoint } = await registerWebhook(
+    fleet.store,
+    { account: null, url: "https://127.0.0.1:9/fleet", by: "mia (console)" },
+    true,
+  );
   await fleet.grant("acme", 500);
   await fleet.grant("globex", 200);
   await fleet.grant("initech", 40);
@@ -144,5 +152,6 @@ export async function tellStory(
       refined,
     },
     group,
+    webhooks: [endpoint],
   };
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { SPEND_DIMENSIONS, sumSpend } from "../../producer/sum-spend.ts";
 import { dayName, dayNumber, readSpend } from "../../store/books.ts";
 import { redisNow } from "../../store/redis.ts";
-import { closeRoute, listRoutes, openRoute } from "../../store/routes.ts";
+import { closeRouteBy, listRoutes, openRoute } from "../../store/routes.ts";
 import { readSpendingStop, startSpending, stopSpending } from "../../store/spending.ts";
 import { decidedBy } from "../own.ts";
 import { pageOf } from "../pages.ts";
@@ -145,11 +145,11 @@ const close = route({
   body: { schema: Decision, example: { why: "the key is being replaced" } },
   answer: { status: 200, schema: z.object({ route: z.string(), state: z.string() }), what: "It is closed" },
   async handle({ caller, params, body }, desk) {
-    const known = await listRoutes(desk.store);
-    if (!known.some((one) => one.route === params.route))
-      throw new Problem("not_found", "No call ever went over such a route.");
-    const by = decidedBy(caller, body.by);
-    await closeRoute(desk.store, params.route, `${body.why} (closed by ${by})`, by, 0);
+    const closed = await closeRouteBy(desk.store, params.route, {
+      by: decidedBy(caller, body.by),
+      why: body.why,
+    });
+    if (closed === "unknown") throw new Problem("not_found", "No call ever went over such a route.");
     return { status: 200, body: { route: params.route, state: "closed" } };
   },
 });

@@ -124,7 +124,7 @@ const remove = route({
   answer: { status: 204, what: "It is removed" },
   async handle({ caller, params }, desk) {
     const { id } = await ownWebhook(desk.store, caller, params.id);
-    await removeWebhook(desk.store, id);
+    await removeWebhook(desk.store, id, decidedBy(caller, undefined));
     return { status: 204 };
   },
 });
@@ -142,7 +142,15 @@ const rotate = route({
     const { id } = await ownWebhook(desk.store, caller, params.id);
     return {
       status: 201,
-      body: { id, secret: await renewSecret(desk.store, id, desk.durations.webhookRotateMs) },
+      body: {
+        id,
+        secret: await renewSecret(
+          desk.store,
+          id,
+          desk.durations.webhookRotateMs,
+          decidedBy(caller, undefined),
+        ),
+      },
     };
   },
 });
@@ -160,7 +168,15 @@ const callbackSecret = route({
     const id = callbackEndpointId(accountFor(caller, params.account));
     return {
       status: 201,
-      body: { id, secret: await renewSecret(desk.store, id, desk.durations.webhookRotateMs) },
+      body: {
+        id,
+        secret: await renewSecret(
+          desk.store,
+          id,
+          desk.durations.webhookRotateMs,
+          decidedBy(caller, undefined),
+        ),
+      },
     };
   },
 });
@@ -176,7 +192,7 @@ const enable = route({
   answer: { status: 200, schema: WebhookView, what: "It is enabled" },
   async handle({ caller, params }, desk) {
     const { id } = await ownWebhook(desk.store, caller, params.id);
-    await enableWebhook(desk.store, id);
+    await enableWebhook(desk.store, id, decidedBy(caller, undefined));
     return { status: 200, body: viewOf(await ownWebhook(desk.store, caller, id)) };
   },
 });

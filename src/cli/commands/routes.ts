@@ -44,11 +44,7 @@ export function routesCommand({ output }: Terminal): Command {
       const { withStore } = await import("../configured.ts");
       const { openRoute } = await import("../../store/routes.ts");
       const outcome = await withStore(loadConfig(), (store) => openRoute(store, route, by));
-      if (outcome === "unknown")
-        throw new FleetError(
-          "not_found",
-          `No call ever went over the route "${route}". \`report-fleet routes ls\` lists them.`,
-        );
+      if (outcome === "unknown") throw unknownRoute(route);
       output.data({ route, state: "open" }, () => [`${route} is open.`]);
     });
   routes
@@ -62,11 +58,19 @@ export function routesCommand({ output }: Terminal): Command {
     .option("--json", "print the result as JSON", false)
     .action(async (route: string, { by, reason }: { by: string; reason: string }) => {
       const { withStore } = await import("../configured.ts");
-      const { closeRoute } = await import("../../store/routes.ts");
-      await withStore(loadConfig(), (store) =>
-        closeRoute(store, route, `${reason} (closed by ${by})`, by, 0),
+      const { closeRouteBy } = await import("../../store/routes.ts");
+      const outcome = await withStore(loadConfig(), (store) =>
+        closeRouteBy(store, route, { by, why: reason }),
       );
+      if (outcome === "unknown") throw unknownRoute(route);
       output.data({ route, state: "closed" }, () => [`${route} is closed.`]);
     });
   return routes;
+}
+
+function unknownRoute(route: string): FleetError {
+  return new FleetError(
+    "not_found",
+    `No call ever went over the route "${route}". \`report-fleet routes ls\` lists them.`,
+  );
 }

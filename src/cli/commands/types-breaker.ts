@@ -1,6 +1,12 @@
 import { Command, InvalidArgumentError } from "commander";
 import { loadConfig } from "../../config.ts";
-import { openingReason, type BreakerState, type CastVote } from "../../domain/breaker.ts";
+import {
+  BREAKER_CAUSE_WORDS,
+  BREAKER_WORDS,
+  openingReason,
+  type BreakerState,
+  type CastVote,
+} from "../../domain/breaker.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd, formatWait, type EpochMs } from "../../domain/ids.ts";
 import type { BreakerRecord, BreakerTurn } from "../../store/breakers.ts";
@@ -80,8 +86,8 @@ export function enableTypeCommand({ output }: Terminal): Command {
       const { state } = record.breaker;
       output.data({ type, state, by, reason, waiting: record.waiting }, () => [
         outcome === "already"
-          ? `${type} is ${STATE_WORDS[state]} already.`
-          : `${type} is ${STATE_WORDS[state]}.`,
+          ? `${type} is ${BREAKER_WORDS[state]} already.`
+          : `${type} is ${BREAKER_WORDS[state]}.`,
       ]);
       if (record.waiting > 0) output.talk(`${reports(record.waiting)} waited for it.`);
     });
@@ -133,12 +139,6 @@ async function checkKnown(store: Store, type: string): Promise<void> {
   );
 }
 
-const STATE_WORDS = {
-  closed: "running",
-  open: "stopped",
-  half_open: "on trial",
-} as const satisfies Record<BreakerState, string>;
-
 function showLines(
   type: string,
   { breaker, since, settings, waiting }: BreakerRecord,
@@ -147,7 +147,7 @@ function showLines(
   history: readonly BreakerTurn[],
 ): string[] {
   const lines = [
-    `${type} is ${STATE_WORDS[breaker.state]}${since === null ? "" : ` since ${time(since)}`}, newest version ${breaker.version}.`,
+    `${type} is ${BREAKER_WORDS[breaker.state]}${since === null ? "" : ` since ${time(since)}`}, newest version ${breaker.version}.`,
   ];
   const opening = breaker.state === "closed" ? null : breaker.opening;
   if (opening !== null) {
@@ -180,23 +180,13 @@ const VOTE_COLUMNS = [
   { title: "fingerprint", value: (vote: CastVote) => vote.failure.fingerprint },
 ];
 
-const CAUSE_WORDS = {
-  votes: "its own failures",
-  at_once: "a failure every report would meet",
-  canary_failed: "its canary failed",
-  canary_delivered: "its canaries were delivered",
-  new_version: "a new version",
-  careful_start: "a new version, carefully",
-  person: "",
-} as const satisfies Record<BreakerTurn["cause"], string>;
-
 const HISTORY_COLUMNS = [
   { title: "when", value: (row: BreakerTurn) => time(row.at) },
-  { title: "from", value: (row: BreakerTurn) => STATE_WORDS[row.from] },
-  { title: "to", value: (row: BreakerTurn) => STATE_WORDS[row.to] },
+  { title: "from", value: (row: BreakerTurn) => BREAKER_WORDS[row.from] },
+  { title: "to", value: (row: BreakerTurn) => BREAKER_WORDS[row.to] },
   { title: "version", value: (row: BreakerTurn) => String(row.version), align: "right" as const },
   { title: "by", value: (row: BreakerTurn) => printable(row.by ?? "-") },
-  { title: "why", value: (row: BreakerTurn) => printable(row.reason ?? CAUSE_WORDS[row.cause]) },
+  { title: "why", value: (row: BreakerTurn) => printable(row.reason ?? BREAKER_CAUSE_WORDS[row.cause]) },
 ];
 
 function time(at: EpochMs): string {

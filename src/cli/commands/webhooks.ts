@@ -79,14 +79,15 @@ function rm({ output }: Terminal): Command {
   return new Command("rm")
     .description("Removes an endpoint with everything that was to be sent there.")
     .argument("<endpoint>")
+    .option("--by <name>", "who does it, for the audit", "command line")
     .option("--json", "print the result as JSON", false)
-    .action(async (endpoint: string) => {
+    .action(async (endpoint: string, { by }: { by: string }) => {
       const { withStore } = await import("../configured.ts");
       const { removeWebhook } = await import("../../store/webhooks.ts");
       const { requireWebhook } = await import("../../webhooks/register-webhook.ts");
       await withStore(loadConfig(), async (store) => {
         await requireWebhook(store, endpoint);
-        await removeWebhook(store, endpoint);
+        await removeWebhook(store, endpoint, by);
       });
       output.data({ id: endpoint, removed: true }, () => [`${endpoint} is removed.`]);
     });
@@ -98,13 +99,14 @@ function rotate({ output }: Terminal): Command {
       "Makes a new secret and prints it once. The old one signs beside it for a day. `callback.ACCOUNT` is what signs the callbacks of an account's orders.",
     )
     .argument("<endpoint>")
+    .option("--by <name>", "who does it, for the audit", "command line")
     .option("--json", "print the secret as JSON", false)
-    .action(async (endpoint: string) => {
+    .action(async (endpoint: string, { by }: { by: string }) => {
       const { withStore } = await import("../configured.ts");
       const { renewSecret } = await import("../../webhooks/register-webhook.ts");
       const config = loadConfig();
       const secret = await withStore(config, (store) =>
-        renewSecret(store, endpoint, config.durations.webhookRotateMs),
+        renewSecret(store, endpoint, config.durations.webhookRotateMs, by),
       );
       output.data({ id: endpoint, secret }, () => [secret]);
       output.talk("Keep the secret now; it is not shown again.");
@@ -117,14 +119,15 @@ function enable({ output }: Terminal): Command {
       "Tells an endpoint again that was disabled because it failed. What it missed is sent by `replay`.",
     )
     .argument("<endpoint>")
+    .option("--by <name>", "who does it, for the audit", "command line")
     .option("--json", "print the result as JSON", false)
-    .action(async (endpoint: string) => {
+    .action(async (endpoint: string, { by }: { by: string }) => {
       const { withStore } = await import("../configured.ts");
       const { enableWebhook } = await import("../../store/webhooks.ts");
       const { requireWebhook } = await import("../../webhooks/register-webhook.ts");
       await withStore(loadConfig(), async (store) => {
         await requireWebhook(store, endpoint);
-        await enableWebhook(store, endpoint);
+        await enableWebhook(store, endpoint, by);
       });
       output.data({ id: endpoint, status: "enabled" }, () => [`${endpoint} is enabled.`]);
     });

@@ -3,14 +3,19 @@ import { PAGES } from "../../../src/console/pages.ts";
 import type { Story } from "../../support/story.ts";
 
 /** By the page's path. Whoever adds a page with `:something` adds a line here. */
-function examplesOf(_story: Story): Record<string, readonly string[]> {
-  return {};
+function examplesOf(story: Story): Record<string, readonly string[]> {
+  return {
+    "/types/:type": ["/types/market-brief", "/types/price-watch"],
+    "/accounts/:account": ["/accounts/acme"],
+    "/webhooks/:id": story.webhooks.map((id) => `/webhooks/${id}`),
+  };
 }
 
 export function addressesOf(story: Story): string[] {
   const examples = examplesOf(story);
   return PAGES.flatMap(({ kind, path }) => {
-    if (kind !== "page") return [];
+    // A file is not looked at.
+    if (kind !== "page" || path.endsWith(".csv")) return [];
     if (!path.includes(":")) return [`/console${path === "/" ? "" : path}`];
     const found = examples[path];
     if (found === undefined)

@@ -7,7 +7,16 @@ import type { ProcessRecord } from "../../../src/store/processes.ts";
 const HOUR_MS = 3_600_000;
 
 function aProcess(roles: string, version = "1.0.0"): ProcessRecord {
-  return { id: `host-${roles}`, pid: 1, home: "host", started: "1", roles, version, beat: 5 };
+  return {
+    id: `host-${roles}`,
+    pid: 1,
+    home: "host",
+    started: "1",
+    roles,
+    version,
+    beat: 5,
+    drainedBy: null,
+  };
 }
 
 const QUIET = { overdue: 0, overdueMs: 0, unqueued: 0, unqueuedMs: 0, unanswered: 0 };
@@ -17,6 +26,8 @@ const ROUTE = {
   closedUntil: null,
   troubleSince: null,
   answeredAt: 1,
+  minute: { requests: 0, tokens: 0 },
+  inFlight: 0,
 };
 const ENDPOINT = {
   id: "we-1",
