@@ -336,8 +336,8 @@ const environment = z.object({
   ),
   SPEND_CAP_USD: setting(
     "Money and limits",
-    ["worker"],
-    "The most the fleet may spend in a UTC day. At the cap no call begins until midnight. Empty: none.",
+    ["orchestrator", "worker"],
+    "The most the fleet may spend in a UTC day. At the cap no call begins until midnight. Empty: none. The orchestrator only shows it as a metric.",
     usd,
   ),
   ACCOUNT_SPEND_CAP_USD: setting("Money and limits", ["worker"], "The same for each account.", usd),
