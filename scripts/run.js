@@ -18,6 +18,7 @@ const PROGRAMS = [
   "format",
   "docs",
   "bench",
+  "chaos",
   "pack-test",
   "dashboards",
   "compose-test",

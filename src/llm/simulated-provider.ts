@@ -111,10 +111,20 @@ export async function startSimulatedProvider(
     const prompt = body.messages.map((message) => message.content).join("\n");
     const fault = script.next({ prompt, format: body.format });
     const { model, messages, stream } = body;
-    const asked = { n, at, model, promptHash: promptHash(messages), marker: markerOf(prompt), stream };
+    const askedBy = request.headers["x-asked-by"]?.toString() ?? null;
+    const asked = {
+      n,
+      at,
+      askedBy,
+      model,
+      promptHash: promptHash(messages),
+      marker: markerOf(prompt),
+      stream,
+    };
     function book(outcome: LedgerRow["outcome"], answer: SimulatedAnswer | null): void {
       ledger.append({
         ...asked,
+        bookedAt: Date.now(),
         outcome,
         billed: answer !== null,
         inputTokens: answer?.tokens.inputTokens ?? 0,

@@ -237,6 +237,8 @@ class Scene {
     return this.asks.map(({ micros, billed }, index) => ({
       n: index + 1,
       at: 0,
+      bookedAt: 0,
+      askedBy: null,
       model: "writer",
       promptHash: String(index),
       marker: null,

@@ -15,6 +15,10 @@ export interface LedgerRow {
   n: number;
   /** When the request arrived, epoch milliseconds. */
   at: number;
+  /** When its outcome was certain and this row was written. */
+  bookedAt: number;
+  /** Who asked, where a client says so in an `x-asked-by` header; tells the processes of a fleet apart. */
+  askedBy: string | null;
   model: string;
   /** Requests with equal messages have equal hashes, so that a test can count what was asked twice. */
   promptHash: string;

@@ -1,0 +1,159 @@
+/** How reports, sections, types and routes move: invariants 13, 15, 16 and 24. */
+import type { ReportStatus, SectionStatus } from "../../../src/domain/report.ts";
+import type { Evidence } from "../evidence.ts";
+import { groupBy, Inquiry, overlaps, type Span, type Verdict } from "./inquiry.ts";
+
+/** Between a decision in the store and the last request that had begun before it. */
+const ON_ITS_WAY_MS = 500;
+/** Between a provider's 429 and the moment when the fleet knows of it. */
+const REACTION_MS = 1_000;
+const TOLERANCE_MS = 50;
+
+const REPORT_MOVES: Readonly<Record<ReportStatus, readonly ReportStatus[]>> = {
+  pending: ["running", "waiting_for_retry", "needs_review", "cancelled", "failed", "completed"],
+  running: ["waiting_for_retry", "needs_review", "completed", "cancelled", "failed"],
+  waiting_for_retry: ["running", "needs_review", "completed", "cancelled", "failed"],
+  needs_review: ["running", "waiting_for_retry", "completed", "cancelled", "failed"],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
+const SECTION_MOVES: Readonly<Record<SectionStatus, readonly SectionStatus[]>> = {
+  // Not claimed at all where Redis has no room for what it would write.
+  pending: ["running", "waiting_for_retry", "skipped", "needs_review"],
+  running: ["pending", "waiting_for_retry", "completed", "needs_review"],
+  waiting_for_retry: ["running", "pending", "skipped"],
+  // By a person's decision only.
+  needs_review: ["pending", "completed", "skipped", "running"],
+  completed: [],
+  failed: [],
+  skipped: [],
+};
+
+/** 13. Only the listed transitions; what has ended stays as it is. */
+export function onlyListedMoves({ reports }: Evidence): Verdict {
+  const inquiry = new Inquiry();
+  for (const [id, { stored, sections, events }] of reports) {
+    let status: ReportStatus = "pending";
+    const of = new Map<string, SectionStatus>();
+    for (const { event } of events) {
+      if (event.event === "report.status") {
+        inquiry.must(
+          event.status === status || REPORT_MOVES[status].includes(event.status),
+          id,
+          `${status} and then ${event.status}`,
+        );
+        status = event.status;
+      }
+      if (event.event === "section.status") {
+        const before = of.get(event.section) ?? "pending";
+        inquiry.must(
+          event.status === before || SECTION_MOVES[before].includes(event.status),
+          id,
+          `${event.section} was ${before} and then ${event.status}`,
+        );
+        of.set(event.section, event.status);
+      }
+    }
+    inquiry.must(
+      stored.report.status === status,
+      id,
+      `it is ${stored.report.status}, and its last event says ${status}`,
+    );
+    for (const section of sections)
+      inquiry.must(
+        !["completed", "needs_review"].includes(section.status) || of.get(section.key) === section.status,
+        id,
+        `${section.key} is ${section.status}, and its last event says ${of.get(section.key) ?? "nothing"}`,
+      );
+  }
+  return inquiry.verdict();
+}
+
+/** 15. A type stops at its threshold and not before; stopped, it is asked nothing; on trial, only its canaries are. */
+export function breakersHold({ breakers, provider, client }: Evidence): Verdict {
+  const inquiry = new Inquiry();
+  const cancelled = new Set(client.flatMap((row) => (row.what === "cancelled" ? [row.order] : [])));
+  for (const [type, turns] of Object.entries(breakers)) {
+    const rows = provider.filter(({ marker }) => marker?.startsWith(`${type}/`) === true);
+    for (const [index, turn] of turns.entries()) {
+      const until = turns[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+      const within = rows.filter(({ at }) => at > turn.at + ON_ITS_WAY_MS && at < until);
+      if (turn.to === "open") {
+        const voters = new Set(turn.votes.map(({ report, section }) => `${report}/${section}`));
+        inquiry.must(
+          turn.cause !== "votes" || voters.size >= THRESHOLD,
+          type,
+          `it stopped after ${voters.size} votes`,
+        );
+        const kinds = turn.votes.map(({ failure }) => failure.kind);
+        inquiry.must(
+          kinds.every((kind) => kind === "contract" || kind === "workflow"),
+          type,
+          `${kinds.join(", ")} failures voted`,
+        );
+        inquiry.must(
+          within.length === 0,
+          type,
+          `it was stopped, and was asked ${within.map(({ marker }) => marker).join(", ")}`,
+        );
+      }
+      if (turn.to === "half_open") {
+        const canaries = new Set(
+          within.map(({ marker }) => Number(marker?.split("/")[3])).filter((order) => !cancelled.has(order)),
+        );
+        inquiry.must(
+          canaries.size <= PROBES,
+          type,
+          `on trial, orders ${[...canaries].join(", ")} were written`,
+        );
+      }
+    }
+  }
+  return inquiry.verdict();
+}
+
+/** As the brittle type has it. */
+const THRESHOLD = 3;
+const PROBES = 1;
+
+/** 16. Told to come back later, the fleet does: no request of any process arrives before, by the provider's clock. */
+export function waitsAreObeyed({ provider, plan, faults }: Evidence): Verdict {
+  const inquiry = new Inquiry();
+  // Who cannot reach the store cannot tell the others; such a wait proves nothing.
+  const troubled: Span[] = faults.filter(({ fault }) => !["F3", "F12", "F16"].includes(fault));
+  for (const row of provider) {
+    const told = row.outcome === "rate_limit" ? plan.told[row.marker ?? ""] : undefined;
+    if (told === undefined) continue;
+    const [from, to] = [row.bookedAt + REACTION_MS, row.bookedAt + told - TOLERANCE_MS];
+    if (troubled.some((span) => overlaps(span, row.at, to))) continue;
+    const early = provider.filter(({ at, model }) => model === row.model && at > from && at < to);
+    inquiry.must(
+      early.length === 0,
+      `request ${row.n}`,
+      `told to wait ${told} ms, and ${early.length} requests came before`,
+    );
+  }
+  return inquiry.verdict();
+}
+
+/** 24. A section is written by code at least as new as its report; a deploy fails nobody. */
+export function versionsRise({ reports }: Evidence): Verdict {
+  const inquiry = new Inquiry();
+  for (const [id, { stored, versions, sections }] of reports)
+    for (const { key } of sections.filter(({ status }) => status === "completed"))
+      inquiry.must(
+        (versions[key] ?? 0) >= stored.report.typeVersion,
+        id,
+        `${key} of version ${stored.report.typeVersion} was written by version ${versions[key]}`,
+      );
+  const byVersion = groupBy(reports.values(), ({ stored }) => stored.report.typeVersion);
+  for (const [version, found] of byVersion)
+    inquiry.must(
+      found.some(({ stored }) => stored.report.status === "completed") || found.length < 5,
+      `version ${version}`,
+      "none of its reports was delivered",
+    );
+  return inquiry.verdict();
+}

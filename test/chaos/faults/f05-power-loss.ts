@@ -1,0 +1,29 @@
+/**
+ * The host loses power while Redis writes. With `appendfsync always` what was acknowledged is on the disk, so what can be
+ * torn is the write that was under way: a block of which only the first bytes arrived.
+ */
+import { appendFileSync } from "node:fs";
+import { between, pause, strike, type Fault } from "./fault.ts";
+
+/** A script's writes are one such block, and it counts only with its EXEC. */
+const BLOCK =
+  "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$14\r\nchaos:half-way\r\n$40\r\nwhat was being written when it went dark!\r\n*1\r\n$4\r\nEXEC\r\n";
+
+export const powerLoss: Fault = {
+  id: "F5",
+  what: "the power fails in the middle of a write to the append-only file",
+  async inject(chaos) {
+    const { redis } = chaos.world;
+    await strike(chaos, "F5", "redis", async () => {
+      await redis.kill();
+      const cutAt = between(1, BLOCK.length - 1, chaos.random);
+      appendFileSync(redis.log().path, BLOCK.slice(0, cutAt));
+      const torn = redis.log().bytes;
+      await pause(between(200, 1_000, chaos.random));
+      await redis.startAgain();
+      const half = await chaos.world.store.redis.exists("chaos:half-way");
+      // Redis cuts what is torn, or everything it writes from now on would be unreadable.
+      return { hit: half === 0 && torn > 0, detail: `the last block was torn after ${cutAt} bytes` };
+    });
+  },
+};

@@ -1,0 +1,38 @@
+/** Bugs that ask a provider when they must not, or do not say that they did. */
+import type { PlantedBug } from "./planted-bug.ts";
+
+export const BUGS_OF_CALLS: readonly PlantedBug[] = [
+  {
+    name: "Retry-After ignored",
+    because: "Who was told to wait waits; the others do not hear of it.",
+    caughtBy: [16],
+    scenario: "provider",
+    edits: [
+      {
+        file: "workers/answer-for.ts",
+        from: "await session.fromStore(() => closeRouteFor(store, route.id, verdict.afterMs));",
+        to: "await session.fromStore(() => closeRouteFor(store, route.id, 1));",
+      },
+    ],
+  },
+  {
+    name: "half-open unlimited",
+    because: "A type on trial is written for everybody who waits.",
+    caughtBy: [15],
+    scenario: "provider",
+    edits: [
+      {
+        file: "store/breakers.ts",
+        from: "if not mine and redis.call('ZCARD', probes) + tonumber(b[2] or '0') >= tonumber(b[1] or '${FALLBACK.probes}') then return 'open' end",
+        to: "",
+      },
+    ],
+  },
+  {
+    name: "SDK retries on",
+    because: "The client library asks again by itself, and the books know of one request.",
+    caughtBy: [8],
+    scenario: "provider",
+    edits: [{ file: "llm/openai-client.ts", from: "maxRetries: 0,", to: "maxRetries: 2," }],
+  },
+];
