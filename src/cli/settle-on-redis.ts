@@ -1,6 +1,7 @@
 /** Before a process of the fleet begins: is its Redis one that a fleet may live on? */
 import type { Config } from "../config.ts";
 import { FleetError } from "../domain/fleet-error.ts";
+import { awaitRedis } from "../store/await-redis.ts";
 import { connectForCommand } from "../store/redis.ts";
 import { readRedisFacts } from "../store/redis-facts.ts";
 import { checkRedis } from "./doctor/redis-checks.ts";
@@ -8,11 +9,27 @@ import { checkRedis } from "./doctor/redis-checks.ts";
 /** A full disk or memory is waited out by a fleet that runs, and a process that starts into it may be the one that helps. */
 const HEALS_BY_ITSELF: ReadonlySet<string> = new Set(["redis.disk", "redis.memory"]);
 
-/** Sentences for the log, what this Redis keeps first of all; one that a fleet must not live on is an error. */
+type Level = "info" | "warn";
+
+/**
+ * Waits until it answers, and says what it keeps first of all; one that a fleet must not live on is an error. False where
+ * the process was told to end before.
+ */
 export async function settleOnRedis(
   address: string,
-  acceptLoss: Config["acceptLoss"],
-): Promise<{ level: "info" | "warn"; says: string }[]> {
+  settings: {
+    acceptLoss: Config["acceptLoss"];
+    ending: AbortSignal;
+    say: (level: Level, sentence: string) => void;
+  },
+): Promise<boolean> {
+  const { acceptLoss, ending, say } = settings;
+  const answers = await awaitRedis(address, {
+    signal: ending,
+    onWaiting: (sentence) => say("warn", sentence),
+    onAnswer: (sentence) => say("info", sentence),
+  });
+  if (!answers) return false;
   const redis = connectForCommand(address);
   try {
     const findings = checkRedis(await readRedisFacts(redis), { address, acceptLoss });
@@ -24,10 +41,9 @@ export async function settleOnRedis(
       );
     const durability = findings.filter(({ check }) => check === "redis.durability");
     const others = findings.filter((finding) => finding.level !== "ok" && !durability.includes(finding));
-    return [...durability, ...others].map((finding) => ({
-      level: finding.level === "ok" ? "info" : "warn",
-      says: sentencesOf(finding),
-    }));
+    for (const finding of [...durability, ...others])
+      say(finding.level === "ok" ? "info" : "warn", sentencesOf(finding));
+    return true;
   } finally {
     redis.disconnect();
   }

@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { environmentWith, loadConfig } from "../../config.ts";
 import { DEFAULT_POOL, MOST_REPLICAS, SHORTEST_TTL_MS } from "../../domain/warm-pool.ts";
-import type { PoolEvent } from "../../workers/pool.ts";
+import type { Pool as WorkerPool, PoolEvent } from "../../workers/pool.ts";
 import type { Terminal } from "../command.ts";
 import { duration, wholeNumber } from "../options.ts";
 import { startReplica } from "../start-replica.ts";
 import { packageVersion } from "../../config/package-version.ts";
+import { listenError } from "../listen-error.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 interface PoolCommandOptions {
@@ -50,18 +51,41 @@ export function poolCommand({ output }: Terminal): Command {
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
       const { Pool } = await import("../../workers/pool.ts");
+      const { settleOnRedis } = await import("../settle-on-redis.ts");
       const { startProbes } = await import("../../api/start-probes.ts");
       const { createExposition } = await import("../../observability/exposition.ts");
       const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
-      // What would end every replica is one sentence here, and not a pool of crashes.
+      // What would end every replica is one sentence here, and not a pool of crashes; so is an unfit Redis below.
       const { types } = await configuredTypes(config, configuredModels(config));
       const { durations, timeScale } = config;
       const port = config.api.portIsSet ? config.api.port : 0;
-      const stopped = stopSignal(() => pool.kill());
-      const pool = new Pool({
+      let pool: WorkerPool | null = null;
+      const ending = new AbortController();
+      const stopped = stopSignal(() => pool?.kill()).finally(() => ending.abort());
+      const settled = await settleOnRedis(redisUrl, {
+        acceptLoss: config.acceptLoss,
+        ending: ending.signal,
+        say: (_level, line) => output.talk(line),
+      });
+      if (!settled) return;
+      const measured = new ProcessMetrics({ version: packageVersion(), roles: ["pool"] });
+      const probes = await startProbes({
+        redisUrl,
+        fleet: config.fleet,
+        listen: { host: config.api.host, port },
+        health: { unreadyBecause: () => null },
+        metrics: {
+          exposition: createExposition(measured, null),
+          host: config.api.host,
+          token: config.metricsToken,
+        },
+      }).catch((error: unknown) => {
+        throw listenError(error, { host: config.api.host, port });
+      });
+      pool = new Pool({
         redisUrl,
         fleet: config.fleet,
         types,
@@ -86,18 +110,6 @@ export function poolCommand({ output }: Terminal): Command {
             env: environmentWith({ PORT: String(port === 0 ? 0 : port + 1 + place) }),
           }),
         tell: (event) => output.data({ at: Date.now(), ...event }, () => [sentence(event)]),
-      });
-      const measured = new ProcessMetrics({ version: packageVersion(), roles: ["pool"] });
-      const probes = await startProbes({
-        redisUrl,
-        fleet: config.fleet,
-        listen: { host: config.api.host, port },
-        health: { unreadyBecause: () => null },
-        metrics: {
-          exposition: createExposition(measured, null),
-          host: config.api.host,
-          token: config.metricsToken,
-        },
       });
       pool.start();
       await stopped;

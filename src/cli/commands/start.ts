@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { packageVersion } from "../../config/package-version.ts";
-import { FleetError } from "../../domain/fleet-error.ts";
 import type { Terminal } from "../command.ts";
 import { rolesOption, type RoleName } from "../options.ts";
+import { listenError } from "../listen-error.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 interface StartOptions {
@@ -43,7 +43,6 @@ export function startCommand({ output }: Terminal): Command {
       const { startProbes } = await import("../../api/start-probes.ts");
       const { createExposition } = await import("../../observability/exposition.ts");
       const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
-      const { awaitRedis } = await import("../../store/await-redis.ts");
       const { consoleMissing, openConsole } = await import("../../console/open-console.ts");
 
       const redisUrl = requireRedisUrl(config);
@@ -57,16 +56,15 @@ export function startCommand({ output }: Terminal): Command {
       // Listened for from here on: the first process of a container hears no signal that it does not ask for.
       const ending = new AbortController();
       const stopped = stopSignal().finally(() => ending.abort());
-      const answers = await awaitRedis(redisUrl, {
-        signal: ending.signal,
-        onWaiting: (sentence) => log.warn(sentence),
-        onAnswer: (sentence) => log.info(sentence),
+      const settled = await settleOnRedis(redisUrl, {
+        acceptLoss: config.acceptLoss,
+        ending: ending.signal,
+        say: (level, sentence) => log[level](sentence),
       });
-      if (!answers) {
+      if (!settled) {
         log.info({ signal: await stopped }, "stopped before Redis answered");
         return;
       }
-      for (const { level, says } of await settleOnRedis(redisUrl, config.acceptLoss)) log[level](says);
       const measured = new ProcessMetrics({ version: packageVersion(), roles: options.roles });
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
@@ -166,15 +164,6 @@ export function startCommand({ output }: Terminal): Command {
 /** Name and message only: an error may carry a command with its arguments, and those may be a customer's text. */
 function describeError(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
-}
-
-function listenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : null;
-  if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") return error;
-  return new FleetError(
-    "usage",
-    `This process cannot listen on ${host}:${port} (${code}). Set HOST, and PORT to a free one or to 0.`,
-  );
 }
 
 function positive(text: string): number {
