@@ -227,7 +227,7 @@ export class World {
 
   #helper(name: string, args: readonly string[]): ChildProcess {
     const path = fileURLToPath(new URL(`./processes/${name}.ts`, import.meta.url));
-    const child = fork(path, [...args], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(path, [...args], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#helpers.push(child);
     return child;
   }
