@@ -38,6 +38,7 @@ export const PROBLEMS = {
   draining: { status: 503, title: "This process is about to end", retryable: true },
   too_many_streams: { status: 503, title: "Too many event streams are open", retryable: true },
   store_full: { status: 503, title: "No room for new work", retryable: true },
+  newer_version: { status: 503, title: "Written by a newer release", retryable: true },
   redis_unavailable: { status: 503, title: "The store does not answer", retryable: true },
   timed_out: { status: 504, title: "It took too long", retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
@@ -64,6 +65,7 @@ const CODE_OF = {
   stale_version: "precondition_failed",
   too_many_reports: "too_many_reports",
   store_full: "store_full",
+  newer_version: "newer_version",
 } as const satisfies Record<FleetErrorCode, ProblemCode>;
 
 /** Thrown by a handler; anything else it throws becomes one. */

@@ -23,6 +23,7 @@ const EXIT_OF = {
   stale_version: EXIT.conflict,
   too_many_reports: EXIT.tooManyReports,
   store_full: EXIT.storeFull,
+  newer_version: EXIT.error,
   invalid_type: EXIT.error,
   prepare_failed: EXIT.error,
   invalid_plan: EXIT.error,

@@ -29,6 +29,8 @@ export const FLEET_ERROR_CODES = [
   "too_many_reports",
   /** Redis has no room for new work; it is for the operator to make some. */
   "store_full",
+  /** A newer release wrote it; this one does not know how to read it. */
+  "newer_version",
 ] as const;
 export type FleetErrorCode = (typeof FLEET_ERROR_CODES)[number];
 

@@ -17,6 +17,7 @@ import type { EpochMs, ReportId } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
+import { isKnownForm } from "./version.ts";
 import { run, savingScript } from "./script.ts";
 
 /**
@@ -233,7 +234,7 @@ export async function listCases(store: Store, filter: CaseFilter): Promise<Revie
 
 /** All but the question, which is as large as its source and is read for itself. */
 const CASE_FIELDS = (
-  "id version status report account type typeVersion section run failure group openedAt transient repair crash " +
+  "v id version status report account type typeVersion section run failure group openedAt transient repair crash " +
   "spent wasted credits call callKey take promptVersion model path action by why resolvedAt"
 ).split(" ");
 
@@ -250,7 +251,7 @@ export async function readCases(store: Store, ids: readonly string[]): Promise<R
         typeof values[index] === "string" ? [[name, values[index]]] : [],
       ),
     ) as Record<string, string>;
-    return fields["id"] === undefined ? [] : [parseCase(fields)];
+    return fields["id"] === undefined || !isKnownForm(fields["v"]) ? [] : [parseCase(fields)];
   });
 }
 

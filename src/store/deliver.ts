@@ -13,6 +13,7 @@ import { LEDGER_LUA } from "./credits.ts";
 import { pack, unpack } from "./packed.ts";
 import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
+import { requireKnownForm } from "./version.ts";
 import { run, savingScript } from "./script.ts";
 
 const DELIVER = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${PLACES_LUA}
@@ -169,5 +170,7 @@ export async function readArtefact(store: Store, id: ReportId): Promise<Artefact
   if (hash === undefined || document === undefined) return { ok: false, because: `${id} has no artefact` };
   const unpacked = unpack(document);
   if (!unpacked.ok) return { ok: false, because: `the artefact of ${id} is damaged: ${unpacked.because}` };
-  return { ok: true, artefact: JSON.parse(unpacked.text) as Artefact, hash };
+  const artefact = JSON.parse(unpacked.text) as Artefact;
+  requireKnownForm(`The document of ${id}`, artefact.v);
+  return { ok: true, artefact, hash };
 }

@@ -25,6 +25,7 @@ import { unpack } from "./packed.ts";
 import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { fieldsOf, run, savingScript } from "./script.ts";
+import { isKnownForm, requireKnownForm } from "./version.ts";
 import { parseSection, SECTION_FIELDS } from "./sections.ts";
 
 const PLAN = savingScript(`
@@ -124,10 +125,12 @@ export async function readTraceparent(store: Store, id: ReportId): Promise<strin
 
 export async function readReport(store: Store, id: ReportId): Promise<StoredReport | null> {
   const fields = await store.redis.hgetall(store.keys.report(id));
-  return fields["id"] === undefined ? null : parseReport(fields);
+  if (fields["id"] === undefined) return null;
+  requireKnownForm(`Report ${id}`, fields["v"]);
+  return parseReport(fields);
 }
 
-/** In the order of the ids; what is gone meanwhile is left out. */
+/** In the order of the ids; what is gone meanwhile, or written by a newer release, is left out. */
 export async function readReports(store: Store, ids: readonly ReportId[]): Promise<StoredReport[]> {
   if (ids.length === 0) return [];
   const pipeline = store.redis.pipeline();
@@ -135,7 +138,7 @@ export async function readReports(store: Store, ids: readonly ReportId[]): Promi
   return ((await pipeline.exec()) ?? []).flatMap(([error, row]) => {
     if (error) throw error;
     const fields = row as Record<string, string>;
-    return fields["id"] === undefined ? [] : [parseReport(fields)];
+    return fields["id"] === undefined || !isKnownForm(fields["v"]) ? [] : [parseReport(fields)];
   });
 }
 
@@ -316,7 +319,7 @@ export async function listReports(store: Store, filter: ReportFilter): Promise<S
     for (const [error, fields] of (await pipeline.exec()) ?? []) {
       if (error) throw error;
       const row = fields as Record<string, string>;
-      if (row["id"] === undefined) continue;
+      if (row["id"] === undefined || !isKnownForm(row["v"])) continue;
       if (filter.account !== undefined && row["account"] !== filter.account) continue;
       if (filter.type !== undefined && row["type"] !== filter.type) continue;
       if (filter.status !== undefined && row["status"] !== filter.status) continue;

@@ -10,6 +10,7 @@ import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished } from "../domain/report.ts";
 import { redisNow, type Store } from "./redis.ts";
+import { leavingNewer } from "./version.ts";
 import { readReport, type StoredReport } from "./reports.ts";
 import { run, savingScript } from "./script.ts";
 import { releaseSnapshots } from "./snapshots.ts";
@@ -35,7 +36,10 @@ export interface RetentionAges {
 export async function sweepRetention(store: Store, ages: RetentionAges, limit = 20): Promise<number> {
   const due = await run<ReportId[]>(store.redis, DUE, [store.keys.ended], [limit]);
   let removed = 0;
-  for (const id of due) if (await retain(store, id, ages)) removed += 1;
+  for (const id of due)
+    await leavingNewer(async () => {
+      if (await retain(store, id, ages)) removed += 1;
+    });
   return removed;
 }
 

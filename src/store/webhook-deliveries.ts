@@ -17,6 +17,7 @@ import type { EpochMs } from "../domain/ids.ts";
 import type { DeliveryStatus, Fact, WebhookDelivery, WebhookType } from "../domain/webhook.ts";
 import type { Store } from "./redis.ts";
 import { fieldsOf, run, savingScript } from "./script.ts";
+import { isKnownForm, requireKnownForm } from "./version.ts";
 
 /** Of what is over, an endpoint keeps so many to be looked at or sent again. */
 const KEPT_SETTLED = 500;
@@ -294,7 +295,9 @@ export async function dropDue(store: Store, delivery: string): Promise<void> {
 }
 
 export async function readDelivery(store: Store, id: string): Promise<WebhookDelivery | null> {
-  return deliveryFrom(await store.redis.hgetall(store.keys.webhookDelivery(id)));
+  const fields = await store.redis.hgetall(store.keys.webhookDelivery(id));
+  requireKnownForm(`The delivery ${id}`, fields["v"]);
+  return deliveryFrom(fields);
 }
 
 /** What is on its way first, then what is over; each newest first. */
@@ -322,7 +325,8 @@ async function readDeliveries(store: Store, ids: readonly string[]): Promise<Web
   const deliveries: WebhookDelivery[] = [];
   for (const [error, fields] of (await pipeline.exec()) ?? []) {
     if (error) throw error;
-    const delivery = deliveryFrom(fields as Record<string, string>);
+    const row = fields as Record<string, string>;
+    const delivery = isKnownForm(row["v"]) ? deliveryFrom(row) : null;
     if (delivery !== null) deliveries.push(delivery);
   }
   return deliveries;

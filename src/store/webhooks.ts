@@ -9,6 +9,7 @@
 import type { WebhookEndpoint, WebhookType } from "../domain/webhook.ts";
 import { AUDIT_LUA } from "./audit.ts";
 import type { Store } from "./redis.ts";
+import { isKnownForm } from "./version.ts";
 import { redisNow } from "./redis.ts";
 import { run, savingScript, startingScript } from "./script.ts";
 
@@ -192,7 +193,7 @@ export async function listWebhooks(store: Store, account?: string): Promise<Webh
 }
 
 function endpointFrom(fields: Record<string, string>, now: number): WebhookEndpoint | null {
-  if (fields["id"] === undefined) return null;
+  if (fields["id"] === undefined || !isKnownForm(fields["v"])) return null;
   const secrets = [fields["secret"] ?? ""];
   if (fields["secretBefore"] !== undefined && Number(fields["secretBeforeUntil"]) > now)
     secrets.push(fields["secretBefore"]);

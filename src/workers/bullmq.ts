@@ -26,6 +26,7 @@ import {
   type SectionJobData,
   type WebhookJobData,
 } from "../store/queues.ts";
+import { isNewerVersion } from "../store/version.ts";
 import { advanceReport } from "./advance-report.ts";
 import type { Ending } from "./ending.ts";
 import { Permits } from "./permits.ts";
@@ -248,7 +249,9 @@ export class JobWorkers {
         } catch (error) {
           // Lost infrastructure: the store answers nothing now. The job is tried again and finds everything as it was.
           if (this.#drain.because !== null) return handOver(job, token).finally(() => this.#letGo(inHand));
-          throw error;
+          // An older process leaves what a newer one has written to the newer ones.
+          if (!isNewerVersion(error)) throw error;
+          ending = { ending: "delay", afterMs: durations.askAgainMs };
         } finally {
           this.#lostLocks.delete(jobId);
         }

@@ -11,6 +11,7 @@ import {
   type ProcessRecord,
 } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
+import { leavingNewer } from "../store/version.ts";
 import { breakClaim, releaseClaim } from "../store/sections.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
@@ -26,18 +27,16 @@ export async function handOnWorkOf({ store, queues, types }: HandsOn, dead: Proc
   let sections = 0;
   for (const job of inHand) {
     if (job.section === null || job.report === null) continue;
-    const stored = await readReport(store, job.report);
-    if (stored === null) continue;
-    const type = stored.report.type;
-    const retries = types.get(type)?.retries;
-    const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
-    await breakClaim(
-      store,
-      { report: job.report, section: job.section, type, process: dead.id },
-      crashBudget,
-      CRASHED,
-    );
-    sections += 1;
+    const { report, section } = job;
+    await leavingNewer(async () => {
+      const stored = await readReport(store, report);
+      if (stored === null) return;
+      const type = stored.report.type;
+      const retries = types.get(type)?.retries;
+      const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
+      await breakClaim(store, { report, section, type, process: dead.id }, crashBudget, CRASHED);
+      sections += 1;
+    });
   }
   for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
   for (const [workerId, queue] of Object.entries(await listFetchers(store, dead.id)))

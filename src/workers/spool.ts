@@ -21,6 +21,7 @@ import type { Answer } from "../domain/call.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { recordAnswer, type Asking, type Recorded } from "../store/calls.ts";
 import type { Store } from "../store/redis.ts";
+import { isKnownForm } from "../store/version.ts";
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -97,6 +98,8 @@ export class Spool {
     for (const name of this.#files()) {
       const path = join(this.#dir, name);
       const spooled = JSON.parse(readFileSync(path, "utf8")) as Spooled;
+      // A newer release's; its own workers save it.
+      if (!isKnownForm(spooled.v)) continue;
       await recordAnswer(store, spooled, spooled.asking, spooled.answer, process);
       rmSync(path, { force: true });
       saved += 1;

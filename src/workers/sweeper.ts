@@ -29,6 +29,7 @@ import {
   listWaitingInOutbox,
   postponeWakeup,
 } from "../store/wakeups.ts";
+import { leavingNewer } from "../store/version.ts";
 import { followBreakers, type Rung } from "./follow-breakers.ts";
 import { followDeadlines } from "./follow-deadlines.ts";
 import { followPlaces } from "./follow-places.ts";
@@ -136,22 +137,23 @@ export class Sweeper {
 
   async #emptyOutbox(): Promise<void> {
     const { store, queues } = this.#workshop;
-    for (const report of await listWaitingInOutbox(store, OUTBOX_GRACE_MS)) {
-      const stored = await readReport(store, report);
-      if (stored !== null) {
-        await queues.ringReport(report, stored.report.run);
-        if ((await joinRun(this.#workshop, report)) === "later") continue;
-      }
-      // Later rounds are in the outbox by a person's decision, which is rung at rest; only an order can be lost before.
-      await leaveOutbox(store, report, stored?.report.round === 0);
-    }
+    for (const report of await listWaitingInOutbox(store, OUTBOX_GRACE_MS))
+      await leavingNewer(async () => {
+        const stored = await readReport(store, report);
+        if (stored !== null) {
+          await queues.ringReport(report, stored.report.run);
+          if ((await joinRun(this.#workshop, report)) === "later") return;
+        }
+        // Later rounds are in the outbox by a person's decision, which is rung at rest; only an order can be lost before.
+        await leaveOutbox(store, report, stored?.report.round === 0);
+      });
   }
 
   async #ringOverdue(): Promise<void> {
     const { store, durations } = this.#workshop;
     for (const report of await listOverdue(store)) {
       const rung = await this.#ring(report);
-      if (rung === "live") await this.#endDelays(report);
+      if (rung === "live") await leavingNewer(() => this.#endDelays(report));
       await postponeWakeup(store, report, durations.wakeAfterMs, rung === "rung");
     }
   }
@@ -163,7 +165,16 @@ export class Sweeper {
     if (stored !== null) await queues.endDelays(id, stored.report.run);
   }
 
+  /** What a newer release has written is left to its own sweeper, as if it were being worked on. */
   async #ring(id: ReportId): Promise<Rung> {
+    let rung: Rung = "live";
+    await leavingNewer(async () => {
+      rung = await this.#ringOurs(id);
+    });
+    return rung;
+  }
+
+  async #ringOurs(id: ReportId): Promise<Rung> {
     const { store, queues } = this.#workshop;
     const stored = await readReport(store, id);
     if (stored === null || isFinished(stored.report.status) || stored.report.status === "needs_review") {

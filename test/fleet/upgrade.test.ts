@@ -2,6 +2,9 @@
  * What earlier releases left in Redis is read, resumed and delivered by this code; and what a later release writes is
  * left alone by this one until a newer worker comes.
  */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { correctSource } from "../../src/desk/correct-source.ts";
 import { completeRest } from "../../src/desk/complete-rest.ts";
@@ -9,14 +12,17 @@ import type { ReportId } from "../../src/domain/ids.ts";
 import { readIntakeAnswer } from "../../src/store/intake.ts";
 import { listApiKeys } from "../../src/store/api-keys.ts";
 import { turnBreaker } from "../../src/store/breakers.ts";
+import { listCases } from "../../src/store/cases.ts";
 import { readArtefact } from "../../src/store/deliver.ts";
+import { pack } from "../../src/store/packed.ts";
 import { connectPatiently } from "../../src/store/redis.ts";
+import { listReports } from "../../src/store/reports.ts";
 import { listWebhooks } from "../../src/store/webhooks.ts";
 import { startTestFleet, waitFor } from "../../src/testing.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { checkStakes } from "../support/check-reviews.ts";
 import { listReleases, loadRelease } from "../support/load-release.ts";
-import { startPrivateRedis } from "../support/redis.ts";
+import { startPrivateRedis, testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType, aTopicType } from "../support/report-types/index.ts";
 
 const closing: (() => unknown)[] = [];
@@ -102,3 +108,69 @@ test.each(listReleases())(
     expect(drift).toEqual([]);
   },
 );
+
+test("a report that a newer release has written is left alone by this one: no attempt, no failure, and the others go on", async () => {
+  const fleet = await startTestFleet({
+    redisUrl: testRedisUrl(),
+    fleet: uniqueFleet("newer"),
+    types: [aTopicType],
+    concurrency: 1,
+    durations: { wakeAfterMs: 300 },
+    faults: [{ match: { contains: "slow" }, fault: { kind: "slow_drip", everyMs: 100, chunks: 5 } }],
+  });
+  closing.push(() => fleet.stop());
+  const { store } = fleet;
+  await fleet.grant("acme", 50);
+  const order = (topic: string) => fleet.submit({ account: "acme", type: "topic", source: { topic } });
+  // Has the only place, so that the next one is not begun yet.
+  const first = await order("slow rivers");
+  const newer = await order("new rivers");
+  await store.redis.hset(store.keys.report(newer), "v", "2");
+  await fleet.delivered(first);
+  await fleet.delivered(await order("other rivers"));
+
+  await expect(fleet.read(newer)).rejects.toMatchObject({
+    code: "newer_version",
+    message: expect.stringMatching(/written by a newer release .* left alone here/),
+  });
+  expect((await listReports(store, { limit: 10 })).map(({ report }) => report.id)).not.toContain(newer);
+  expect(fleet.ledger()).toHaveLength(4);
+  // Whoever knows it will find it: it still has its job, and its row for the sweeper.
+  expect(await store.redis.zscore(store.keys.wakeups, newer)).not.toBeNull();
+  expect(await store.redis.hget(store.keys.report(newer), "failure")).toBeNull();
+
+  await store.redis.hset(store.keys.report(newer), "v", "1");
+  await fleet.delivered(newer);
+  for (const { attempts } of await fleet.sections(newer))
+    expect(attempts).toEqual({ transient: 0, repair: 0, crash: 0 });
+});
+
+test("documents, cases, endpoints and spooled answers of a newer release are left alone, too", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "report-fleet-newer-"));
+  closing.push(() => rmSync(dir, { recursive: true }));
+  mkdirSync(join(dir, "spool"));
+  writeFileSync(join(dir, "spool", "1.answer.json"), JSON.stringify({ v: 2, later: "words" }));
+  const fleet = await startTestFleet({
+    redisUrl: testRedisUrl(),
+    fleet: uniqueFleet("newer-rest"),
+    types: [aTopicType],
+    spoolDir: join(dir, "spool"),
+    faults: [{ match: { contains: "broken" }, fault: { kind: "context_length" } }],
+  });
+  closing.push(() => fleet.stop());
+  const { store } = fleet;
+  expect(readdirSync(join(dir, "spool"))).toEqual(["1.answer.json"]);
+  await fleet.grant("acme", 50);
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "broken mills" } });
+  await fleet.reaches(id, "needs_review");
+  const [found] = await listCases(store, { limit: 1 });
+  await store.redis.hset(store.keys.case(found?.id ?? ""), "v", "2");
+  expect((await listCases(store, { limit: 10 })).map((one) => one.id)).not.toContain(found?.id);
+
+  const done = await fleet.submit({ account: "acme", type: "topic", source: { topic: "mills" } });
+  const artefact = await fleet.delivered(done);
+  const later = JSON.stringify({ ...artefact, v: 2 });
+  const hash = await store.redis.hget(store.keys.artefact(done), "hash");
+  await store.redis.hset(store.keys.artefact(done), `document:${hash}`, pack(later));
+  await expect(readArtefact(store, done)).rejects.toMatchObject({ code: "newer_version" });
+});

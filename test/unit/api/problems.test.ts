@@ -24,6 +24,7 @@ test("everything the fleet refuses has a problem of the caller's, and broken inf
       "redis_unreachable",
       "timed_out",
       "store_full",
+      "newer_version",
     ].includes(code);
     expect([code, status >= 500]).toEqual([code, isOurs]);
   }
