@@ -55,6 +55,8 @@ function counterSamples(
     });
   };
   for (const values of everyCombination(metric, types)) add(values, 0);
+  if (metric.partOf !== undefined)
+    for (const [values] of fieldsOf(metric.partOf, metric, counts.counters)) add(values, 0);
   for (const [values, value] of fieldsOf(name, metric, counts.counters)) add(values, value);
   return [...found.values()];
 }

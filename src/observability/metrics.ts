@@ -33,6 +33,8 @@ export interface Metric {
   labels: readonly Label[];
   /** How many units of the store make one of the metric: the store counts micro-USD and milliseconds. */
   per?: number;
+  /** A share of another counter: it is there, at 0, wherever that one is, or nothing could be reckoned with it. */
+  partOf?: string;
   /** Upper bounds of a histogram, in units of the metric. */
   buckets?: readonly number[];
 }
@@ -278,18 +280,18 @@ export const METRICS = {
     "Input tokens of answers, those read from the provider's cache included.",
     ...GEN_AI,
   ),
-  gen_ai_client_inference_usage_cache_read_input_tokens_total: count(
-    "Part of the input tokens that the provider read from its cache.",
-    ...GEN_AI,
-  ),
+  gen_ai_client_inference_usage_cache_read_input_tokens_total: {
+    ...count("Part of the input tokens that the provider read from its cache.", ...GEN_AI),
+    partOf: "gen_ai_client_inference_usage_input_tokens_total",
+  },
   gen_ai_client_inference_usage_output_tokens_total: count(
     "Output tokens of answers, reasoning included.",
     ...GEN_AI,
   ),
-  gen_ai_client_inference_usage_reasoning_output_tokens_total: count(
-    "Part of the output tokens that was reasoning.",
-    ...GEN_AI,
-  ),
+  gen_ai_client_inference_usage_reasoning_output_tokens_total: {
+    ...count("Part of the output tokens that was reasoning.", ...GEN_AI),
+    partOf: "gen_ai_client_inference_usage_output_tokens_total",
+  },
   gen_ai_client_operation_duration_seconds: cut(
     "gen_ai_client_operation_duration_seconds",
     SECONDS,

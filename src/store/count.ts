@@ -98,6 +98,8 @@ local ANSWERED = '"route":"(.-)","model":"(.-)","inputTokens":(%d+),"cachedInput
   .. '"micros":%d+,"exact":%a+,"elapsedMs":(%d+),"duplicate":(%a+)}$'
 local function count_answered(root, type, event)
   local route, model, input, cached, output, reasoning, elapsed, duplicate = string.match(event, ANSWERED)
+  -- Told otherwise than this was written for: not counted, but the answer must not be lost for that.
+  if not route then return end
   count(root, 'fleet_calls_total|' .. type .. '|' .. (duplicate == 'true' and 'duplicate' or 'answered'))
   -- A route's key is nobody's business here: host and model are enough.
   local who = label(string.match(route, '^[^#]*')) .. '|' .. model_label(root, model)
