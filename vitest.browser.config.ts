@@ -8,5 +8,7 @@ export default defineConfig({
     include: ["test/browser/**/*.test.ts"],
     exclude: [],
     maxWorkers: 1,
+    // A browser walks through every page, and a machine may be slow.
+    testTimeout: 300_000,
   },
 });

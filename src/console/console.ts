@@ -235,6 +235,8 @@ export function createConsole(settings: ConsoleSettings): Pages {
     }
     if ("text" in shown) {
       if (shown.policy !== undefined) policy(shown.policy)(request, response, () => undefined);
+      // A sandboxed document has no origin to be keyed by, and the browser would complain.
+      response.removeHeader("Origin-Agent-Cluster");
       if (shown.fileName !== undefined) response.attachment(shown.fileName);
       response.setHeader("Content-Type", shown.contentType);
       response.end(shown.text);

@@ -40,11 +40,31 @@ export function shortWait(ms: number): string {
   return `${Math.round(ms / 86_400_000)} d`;
 }
 
+/** The time of day, for rows of one day; the date is in its title. */
+export function clock(at: EpochMs): Html {
+  const iso = new Date(at).toISOString();
+  return html`<time datetime="${iso}" title="${iso.slice(0, 10)}, UTC">${iso.slice(11, 19)}</time>`;
+}
+
+/** "0.4 s", "12 s", "4 min 10 s": how long a piece of work took. */
+export function took(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 60_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} min`;
+}
+
+export const HOLD_WORDS = {
+  requested: "asked",
+  reserved: "held",
+  committed: "charged",
+  reversed: "returned",
+} as const;
+
 /** The price, and what became of it. */
 export function credits(report: Pick<Report, "credits" | "hold" | "charged">): Html {
-  const words = { requested: "asked", reserved: "held", committed: "charged", reversed: "returned" } as const;
   const amount = report.hold === "committed" ? report.charged : report.credits;
-  return html`${count(amount)} <small>${words[report.hold]}</small>`;
+  return html`${count(amount)} <small>${HOLD_WORDS[report.hold]}</small>`;
 }
 
 /** What sort of trouble a failure is, as a word with a border: the first thing a person sorts by. */

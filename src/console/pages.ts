@@ -3,21 +3,31 @@ import type { Action, Page } from "./page.ts";
 import { accountPages } from "./pages/accounts.ts";
 import { auditPages } from "./pages/audit.ts";
 import { keyPages } from "./pages/keys.ts";
+import { overviewPages } from "./pages/overview.ts";
+import { reportDocumentPages } from "./pages/report-document.ts";
+import { reportHistoryPages } from "./pages/report-history.ts";
+import { reportListPages } from "./pages/report-list.ts";
+import { reportReceiptPages } from "./pages/report-receipt.ts";
+import { reportTextPages } from "./pages/report-texts.ts";
+import { reportPages } from "./pages/report.ts";
+import { reviewCasePages } from "./pages/review-case.ts";
+import { reviewPages } from "./pages/review.ts";
 import { routePages } from "./pages/routes.ts";
 import { spendPages } from "./pages/spend.ts";
 import { typePages } from "./pages/types.ts";
 import { webhookPages } from "./pages/webhooks.ts";
 import { workerPages } from "./pages/workers.ts";
-import { overviewPages } from "./pages/overview.ts";
-import { reportListPages } from "./pages/report-list.ts";
-import { reviewPages } from "./pages/review.ts";
-import { reviewCasePages } from "./pages/review-case.ts";
 
 export const PAGES: readonly (Page | Action)[] = [
   ...overviewPages,
   ...reviewPages,
   ...reviewCasePages,
   ...reportListPages,
+  ...reportPages,
+  ...reportTextPages,
+  ...reportDocumentPages,
+  ...reportReceiptPages,
+  ...reportHistoryPages,
   ...typePages,
   ...routePages,
   ...spendPages,

@@ -16,6 +16,7 @@ beforeAll(async () => {
     redisUrl: testRedisUrl(),
     fleet: uniqueFleet("console"),
     types: [aTopicType],
+    faults: [{ match: { contains: "the first part about a broken mirror" }, fault: { kind: "refusal" } }],
   });
   api = await startTestConsole(fleet, {
     users: { ada: "admin", vera: "viewer", rhea: "reviewer" },
@@ -168,6 +169,60 @@ test("guessing a password ends after five tries, for this person from this place
   expect((await new Visitor(api).post("/console/login", { name: "vera", password: PASSWORD })).status).toBe(
     303,
   );
+});
+
+test("a viewer sees what a report costs and why it waits; prompts and answers are for reviewers", async () => {
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "a broken mirror" } });
+  await fleet.reaches(id, "needs_review");
+  const viewer = await signedIn(api, fleet.store, "viewer");
+  for (const tab of ["", "/receipt", "/history", "/document"]) {
+    const { status, text } = await viewer.get(`/console/reports/${id}${tab}`);
+    expect([tab, status]).toEqual([tab, 200]);
+    expect(text).toContain("The model declined to answer.");
+    expect(text).not.toContain("mirror");
+  }
+  for (const tab of ["/texts", "/export"])
+    expect((await viewer.get(`/console/reports/${id}${tab}`)).status).toBe(403);
+
+  const reviewer = await signedIn(api, fleet.store, "reviewer");
+  expect((await reviewer.get(`/console/reports/${id}/texts`)).text).toContain(
+    "Write the first part about a broken mirror.",
+  );
+  const bundle = await reviewer.get(`/console/reports/${id}/export`);
+  expect(bundle.headers.get("Content-Disposition")).toBe(`attachment; filename=${id}.json`);
+  expect(JSON.parse(bundle.text)).toMatchObject({ v: 1, report: { id } });
+
+  // A viewer may not cancel it, a reviewer may, with a reason.
+  expect((await viewer.send(`/console/reports/${id}/cancel`, { why: "no" })).status).toBe(403);
+  expect((await reviewer.send(`/console/reports/${id}/cancel`, { why: " " })).status).toBe(422);
+  expect(
+    (await reviewer.send(`/console/reports/${id}/cancel`, { why: "the customer withdrew" })).status,
+  ).toBe(303);
+  expect((await fleet.read(id)).report).toMatchObject({ status: "cancelled", hold: "reversed" });
+  const [row] = await readAudit(fleet.store, 1, { report: id });
+  expect(row).toMatchObject({ action: "cancel", by: "a-reviewer (console)", why: "the customer withdrew" });
+  // What came of it is said on the next page, and on no further one.
+  expect((await reviewer.get("/console")).text).toContain("its credits went back");
+  expect((await reviewer.get("/console")).text).not.toContain("its credits went back");
+});
+
+test("a document comes in a frame that may run nothing, and as files to keep", async () => {
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "a copper kettle" } });
+  await fleet.delivered(id);
+  const viewer = await signedIn(api, fleet.store, "viewer");
+  const around = await viewer.get(`/console/reports/${id}/document`);
+  expect(around.headers.get("Content-Security-Policy")).toContain("frame-src 'self'");
+  expect(around.text).toMatch(/<iframe[^>]* sandbox\s/);
+  const framed = await viewer.get(`/console/reports/${id}/document/framed`);
+  expect(framed.headers.get("Content-Security-Policy")).toBe(
+    "default-src 'none';style-src 'unsafe-inline';img-src data:;form-action 'none';base-uri 'none';frame-ancestors 'self';sandbox",
+  );
+  const markdown = await viewer.get(`/console/reports/${id}/document/md`);
+  expect(markdown.headers.get("Content-Type")).toBe("text/markdown; charset=utf-8");
+  expect(markdown.headers.get("Content-Disposition")).toContain("attachment");
+  expect((await viewer.get(`/console/reports/${id}/document/pdf`)).status).toBe(422);
+  expect((await viewer.get("/console/reports/rp-0000000000000000000000000")).status).toBe(404);
+  expect((await viewer.get("/console/reports/%00")).status).toBe(404);
 });
 
 test("a link from elsewhere is followed by a page of ours, since a strict cookie stays at home", async () => {

@@ -7,6 +7,7 @@ import { cancelReport, rejectReport } from "../../src/desk/end-by-person.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import { registerWebhook } from "../../src/webhooks/register-webhook.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
+import { listCases } from "../../src/store/cases.ts";
 import { startTestFleet, type FaultRule, type TestFleet, type TestFleetSettings } from "../../src/testing.ts";
 import { briefType } from "./report-types/brief-type.ts";
 
@@ -71,6 +72,8 @@ export interface Story {
   group: ReportId[];
   /** Ids of endpoints that are told what happens; nobody listens there. */
   webhooks: string[];
+  /** The case of `parked`. */
+  case: string;
 }
 
 export async function tellStory(
@@ -135,7 +138,8 @@ export async function tellStory(
   await fleet.reaches(broken, "needs_review", "waiting_for_retry");
   await fleet.reaches(running, "running");
   const [parked] = group;
-  if (parked === undefined) throw new Error("Nothing was parked.");
+  const [parkedCase] = parked === undefined ? [] : await listCases(fleet.store, { report: parked, limit: 1 });
+  if (parked === undefined || parkedCase === undefined) throw new Error("Nothing was parked.");
   return {
     fleet,
     ids: {
@@ -153,5 +157,6 @@ export async function tellStory(
     },
     group,
     webhooks: [endpoint],
+    case: parkedCase.id,
   };
 }

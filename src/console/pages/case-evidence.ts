@@ -7,7 +7,7 @@ import type { ReviewCase } from "../../domain/review.ts";
 import type { ReceiptLine } from "../../store/receipt.ts";
 import { ago, count, credits, shortWait, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
-import { caseLink } from "./review-links.ts";
+import { caseLink } from "../links.ts";
 
 /** What is shown around the failing place before anybody asks for the whole. */
 const AROUND_CHARS = 700;

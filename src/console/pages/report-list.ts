@@ -10,6 +10,7 @@ import { redisNow, type Store } from "../../store/redis.ts";
 import { readReport, readSectionsOf, type StoredReport } from "../../store/reports.ts";
 import { ago, count, credits, status, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
+import { reportLink } from "../links.ts";
 import { page } from "../page.ts";
 import { reasonOf } from "../reason.ts";
 import { parseSearch, QUALIFIERS, type Search } from "../search.ts";
@@ -161,7 +162,7 @@ function tableRow({ stored: { report }, sections }: Row, now: number): Html {
   return html`<tr id="row-${report.id}">
     <td>${status(report.status)}</td>
     <td>
-      <a href="/console/reports/${report.id}">${report.type}</a>
+      <a href="${reportLink(report.id)}">${report.type}</a>
       <span class="muted">for ${report.account}</span> <br /><small class="mono">${report.id}</small>
       ${tags.length === 0 ? NOTHING : html`<small>${tags.map(([name, value]) => `${name}: ${value}`).join(", ")}</small>`}
     </td>

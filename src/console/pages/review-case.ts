@@ -30,7 +30,7 @@ import {
 } from "./case-decision.ts";
 import { whatHappened } from "./case-evidence.ts";
 import { claimNext } from "./review.ts";
-import { caseLink, groupLink, reportLink } from "./review-links.ts";
+import { caseLink, groupLink, reportLink } from "../links.ts";
 
 const aCase = z.object({ case: z.string().max(300) });
 

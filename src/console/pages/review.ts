@@ -10,7 +10,7 @@ import { form } from "../form.ts";
 import { ago, count, kindBadge, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Visit } from "../page.ts";
-import { caseLink, groupLink } from "./review-links.ts";
+import { caseLink, groupLink } from "../links.ts";
 
 const STATES = ["open", "mine", "claimed", "decided"] as const;
 type State = (typeof STATES)[number];

@@ -2,16 +2,28 @@
 import { PAGES } from "../../../src/console/pages.ts";
 import type { Story } from "../../support/story.ts";
 
-/** By the page's path. Whoever adds a page with `:something` adds a line here. */
-function examplesOf(story: Story): Record<string, readonly string[]> {
+/** By the page's path, the one worth most first. Whoever adds a page with `:something` adds a line here. */
+function examplesOf({ ids, case: parkedCase, webhooks }: Story): Record<string, readonly string[]> {
   return {
+    "/reports/:id": [ids.bumpy, ids.parked, ids.running, ids.partial].map((id) => `/reports/${id}`),
+    "/reports/:id/texts": [`/reports/${ids.parked}/texts`],
+    "/reports/:id/document": [`/reports/${ids.repaired}/document`, `/reports/${ids.parked}/document`],
+    // Looked at in the frame of the page before; by itself it runs no script, the checks neither.
+    "/reports/:id/document/:format": [],
+    "/reports/:id/receipt": [`/reports/${ids.repaired}/receipt`],
+    "/reports/:id/history": [`/reports/${ids.partial}/history`],
+    "/review/:case": [`/review/${encodeURIComponent(parkedCase)}`],
     "/types/:type": ["/types/market-brief", "/types/price-watch"],
     "/accounts/:account": ["/accounts/acme"],
-    "/webhooks/:id": story.webhooks.map((id) => `/webhooks/${id}`),
+    "/webhooks/:id": webhooks.map((id) => `/webhooks/${id}`),
+    // Downloads, and no pages.
+    "/review/:case/answer": [],
+    "/reports/:id/export": [],
   };
 }
 
-export function addressesOf(story: Story): string[] {
+/** `one` of each page, or all that are worth looking at. */
+export function addressesOf(story: Story, which: "one" | "all"): string[] {
   const examples = examplesOf(story);
   return PAGES.flatMap(({ kind, path }) => {
     // A file is not looked at.
@@ -20,6 +32,6 @@ export function addressesOf(story: Story): string[] {
     const found = examples[path];
     if (found === undefined)
       throw new Error(`Name examples of ${path} in test/browser/support/addresses.ts.`);
-    return found.map((address) => `/console${address}`);
+    return found.slice(0, which === "one" ? 1 : found.length).map((address) => `/console${address}`);
   });
 }

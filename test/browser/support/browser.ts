@@ -68,7 +68,8 @@ export async function visit(
     page,
     context,
     async goTo(path) {
-      await page.goto(path);
+      const answer = await page.goto(path);
+      expect([path, answer?.status()]).toEqual([path, 200]);
     },
     async expectClean() {
       expect({ page: page.url(), complaints }).toEqual({ page: page.url(), complaints: [] });

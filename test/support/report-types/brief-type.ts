@@ -48,9 +48,14 @@ export function briefType(type: string, title: string): ReportType {
     assemble: ({ source, sections }) => ({
       title: source.topic,
       markdown: sections
-        .map(({ title: heading, output }) => `## ${heading}\n\n${String(output)}`)
+        .map(({ title: heading, output }) => `## ${heading}\n\n${proseOf(output)}`)
         .join("\n\n"),
     }),
     sample: { topic: "rivers" },
   });
+}
+
+function proseOf(output: unknown): string {
+  const figures = Figures.safeParse(output);
+  return figures.success ? figures.data.figures.map((figure) => `- ${figure}`).join("\n") : String(output);
 }
