@@ -121,8 +121,14 @@ class Story {
     if (claim === undefined) return;
     const leaving: Leaving =
       how === "wait"
-        ? { to: "waiting_for_retry", afterMs: 1, because: "busy", failure: null, transientAttempts: 1 }
-        : { to: "needs_review", failure: FAILURE, halts: how === "halt" };
+        ? {
+            to: "waiting_for_retry",
+            afterMs: 1,
+            because: "busy",
+            failure: leftUnder(claim.fence),
+            transientAttempts: 1,
+          }
+        : { to: "needs_review", failure: leftUnder(claim.fence), halts: how === "halt" };
     await leaveSection(this.#store, claim, leaving, [], WAKE_MS, []);
   }
 
@@ -301,24 +307,32 @@ async function problemsAfter(of: Store, commands: readonly Command[]): Promise<s
     const problems = [
       ...(await checkReviews(of, story.id)),
       ...stolenClaims(before, await readClaims(of, story.id)),
-      ...(await foreignOutputs(of, story.id)),
+      ...(await foreignWrites(of, story.id)),
     ];
     if (problems.length > 0) return problems;
   }
   return [];
 }
 
-/** The workers of these tests write their fence, so that an output tells whose it is. */
-async function foreignOutputs(of: Store, id: ReportId): Promise<string[]> {
+/** The workers of these tests write their fence, so that an output tells whose it is, and a failure who left with it. */
+async function foreignWrites(of: Store, id: ReportId): Promise<string[]> {
   const sections = await readSections(of, id, (await readReport(of, id))?.plan ?? []);
   const problems: string[] = [];
   for (const section of sections) {
+    const [, left] =
+      /under fence (\d+)/.exec("failure" in section ? (section.failure?.message ?? "") : "") ?? [];
+    if (left !== undefined && Number(left) !== section.fence)
+      problems.push(`a zombie left ${section.key}, which another claim had in hand`);
     if (section.status !== "completed" || section.edited !== null) continue;
     const read = await readOutput(of, id, section.key);
     if (!read.ok || read.output !== writtenUnder(section.fence))
       problems.push(`${section.key} was overwritten by a zombie`);
   }
   return problems;
+}
+
+function leftUnder(fence: string): FailureSummary {
+  return { ...FAILURE, message: `It did not fit under fence ${fence}.` };
 }
 
 function writtenUnder(fence: number | string): string {
@@ -468,7 +482,10 @@ test("resuming one of two sections that halted a running report leaves it halted
   for (const nth of [0, 1]) await story.leave(nth, "halt");
   const [first, second] = await listCases(store, { report: story.id, limit: 2 });
   await resumeCase(deskOf(store), first?.id ?? "", BY, "current");
-  expect(await readReport(store, story.id)).toMatchObject({ report: { run: 1 }, halted: FAILURE });
+  expect(await readReport(store, story.id)).toMatchObject({
+    report: { run: 1 },
+    halted: { kind: "contract" },
+  });
   await story.claim("first", "alive");
   expect(story.claims).toHaveLength(2);
   await resumeCase(deskOf(store), second?.id ?? "", BY, "current");
@@ -589,6 +606,13 @@ test.for([
     piece: "if fence ~= ARGV[1] then return 'superseded' end\nif status",
     instead: "if status",
     problem: /zombie/,
+  },
+  {
+    mistake: "no fence when a section is left",
+    piece:
+      "if s[4] ~= ARGV[1] then return 'superseded' end\nif s[1] ~= 'running' or s[2] == '' then return 'left' end",
+    instead: "if s[1] ~= 'running' or s[2] == '' then return 'left' end",
+    problem: /a zombie left/,
   },
   {
     mistake: "a claim that asks nobody",
