@@ -202,19 +202,18 @@ async function assemble(
 ): Promise<Artefact> {
   const { store } = workshop;
   const { report } = stored;
-  const read = await readSource(store, report.account, report.sourceHash);
-  if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
-  const source = sourceOf(type, read.canonical, report.sourceHash);
-
   const completed = sections.filter((section) => section.status === "completed");
-  const outputs = await Promise.all(
-    completed
+  const [read, ...outputs] = await Promise.all([
+    readSource(store, report.account, report.sourceHash),
+    ...completed
       .filter((section) => !isPlanning(type, section))
       .map(async (section) => ({
         section,
         output: await readOutput(store, report.id, section.key),
       })),
-  );
+  ]);
+  if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
+  const source = sourceOf(type, read.canonical, report.sourceHash);
   const written: DeliveredSection[] = [];
   for (const { section, output } of outputs) {
     if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
