@@ -8,15 +8,19 @@ export function topicsOf(system: SystemName, label: string, count: number): stri
   return Array.from({ length: count }, (_, nth) => `${system.replace("_", "")}-${label}.${nth}`);
 }
 
-/** How long it took; throws where it takes too long. */
-export async function allWritten(system: System, count: number, limitMs = 300_000): Promise<number> {
-  const from = performance.now();
+/** Throws where it takes too long. */
+export async function allWritten(system: System, count: number, limitMs = 300_000): Promise<void> {
+  const written = await writtenWithin(system, count, limitMs);
+  if (written < count)
+    throw new Error(`${system.name} wrote ${written} of ${count} reports in ${limitMs} ms.`);
+}
+
+/** How many there are once it is `count`, or once the time is up. */
+export async function writtenWithin(system: System, count: number, limitMs: number): Promise<number> {
+  const until = performance.now() + limitMs;
   for (;;) {
     const written = await system.written();
-    const took = performance.now() - from;
-    if (written >= count) return took;
-    if (took > limitMs)
-      throw new Error(`${system.name} wrote ${written} of ${count} reports in ${limitMs} ms.`);
+    if (written >= count || performance.now() > until) return written;
     await pause(LOOK_EVERY_MS);
   }
 }
