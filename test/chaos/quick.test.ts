@@ -3,7 +3,8 @@
  * is told one invariant a test. `npm run chaos` runs the same and prints the table; docs/chaos.md tells what is in it.
  */
 import { beforeAll, expect, test } from "vitest";
-import { INVARIANTS } from "./checker/index.ts";
+import { FORGERIES } from "./checker/forgeries.ts";
+import { check, INVARIANTS } from "./checker/index.ts";
 import { quickPlan } from "./modes.ts";
 import { runChaos, type RunResult } from "./run.ts";
 import { tableOf } from "./table.ts";
@@ -23,6 +24,17 @@ test.for(INVARIANTS.map(({ number, name }) => [number, name] as const))(
   ([number]) => {
     const found = result.verdicts.invariants.find((one) => one.number === number);
     expect(found?.violations).toEqual([]);
+  },
+);
+
+test.for(FORGERIES.map((forgery) => [forgery.name, forgery] as const))(
+  "the judge notices when %s",
+  ([, { breaks, forge }]) => {
+    const forged = structuredClone(result.evidence);
+    // Not every run has something of each kind; what it has must be noticed.
+    if (!forge(forged)) return;
+    const broken = check(forged).invariants.filter(({ violations }) => violations.length > 0);
+    expect(broken.map(({ number }) => number)).toContain(breaks);
   },
 );
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { seededRandom } from "../../src/llm/simulated/random.ts";
 import { check, type Verdicts } from "./checker/index.ts";
-import { gather } from "./evidence.ts";
+import { gather, type Evidence } from "./evidence.ts";
 import { FAULTS } from "./faults/index.ts";
 import { between, pause, until, type Chaos } from "./faults/fault.ts";
 import { RECOVERY_MS } from "./faults/times.ts";
@@ -33,6 +33,8 @@ export interface RunSettings {
 
 export interface RunResult {
   verdicts: Verdicts;
+  /** What the verdicts were made from. */
+  evidence: Evidence;
   seconds: number;
 }
 
@@ -70,9 +72,10 @@ export async function runChaos(settings: RunSettings): Promise<RunResult> {
       `${seconds()} s: ${world.progress.unsettled.length} reports are not settled; the fleet is told to stop`,
     );
     await world.stopFleet();
-    const verdicts = check(await gather(world, healedAt));
+    const evidence = await gather(world, healedAt);
+    const verdicts = check(evidence);
     say(`${seconds()} s: checked`);
-    return { verdicts, seconds: seconds() };
+    return { verdicts, evidence, seconds: seconds() };
   } finally {
     await world.close();
     if (settings.keepIn === undefined) rmSync(dir, { recursive: true, force: true });
