@@ -20,6 +20,7 @@ const PROGRAMS = [
   "bench",
   "chaos",
   "pack-test",
+  "release",
   "dashboards",
   "compose-test",
 ];
