@@ -209,6 +209,16 @@ export const OperationView = z
     status: z.enum(["running", "done", "stopped"]),
     because: z.string(),
     startedAt: EpochMs,
+    progress: z
+      .object({
+        waiting: Count,
+        underWay: Count,
+        through: Count,
+        parkedAgain: Count,
+        refused: Count,
+        spentMicros: Micros,
+      })
+      .meta({ description: "How far its cases are, as the last sweep saw them" }),
     cases: z.array(z.object({ id: z.string(), state: z.enum(["waiting", "applied", "refused"]) })),
   })
   .meta({ id: "OperationView" });

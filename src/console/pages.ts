@@ -11,6 +11,7 @@ import { reportReceiptPages } from "./pages/report-receipt.ts";
 import { reportTextPages } from "./pages/report-texts.ts";
 import { reportPages } from "./pages/report.ts";
 import { reviewCasePages } from "./pages/review-case.ts";
+import { reviewGroupPages } from "./pages/review-group.ts";
 import { reviewPages } from "./pages/review.ts";
 import { routePages } from "./pages/routes.ts";
 import { spendPages } from "./pages/spend.ts";
@@ -22,6 +23,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...overviewPages,
   ...reviewPages,
   ...reviewCasePages,
+  ...reviewGroupPages,
   ...reportListPages,
   ...reportPages,
   ...reportTextPages,

@@ -10,13 +10,14 @@
 import { isFleetError, FleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
 import { formatUsd, type MicroUsd } from "../domain/ids.ts";
-import type { ReviewCase } from "../domain/review.ts";
+import type { Decision, ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { listCases, readCase } from "../store/cases.ts";
 import {
   endOperation,
   listRunningOperations,
   noteOperationCase,
+  noteProgress,
   readOperation,
   startOperation,
   type Operation,
@@ -60,10 +61,17 @@ export async function requireOperation(desk: Pick<Counter, "store">, id: string)
 export async function stopOperation(
   desk: Pick<Counter, "store">,
   id: string,
-  by: string,
+  decision: Decision,
 ): Promise<Operation> {
-  await requireOperation(desk, id);
-  await endOperation(desk.store, id, "stopped", `${by} stopped it`);
+  const { by, why } = decision;
+  const operation = await requireOperation(desk, id);
+  await endOperation(
+    desk.store,
+    operation,
+    "stopped",
+    `${by} stopped it${why === "" ? "" : `: ${why}`}`,
+    decision,
+  );
   return requireOperation(desk, id);
 }
 
@@ -76,11 +84,20 @@ export async function carryOnOperations(desk: Counter): Promise<void> {
 }
 
 async function carryOn(desk: Counter, operation: Operation): Promise<void> {
-  const stop = (because: string) => endOperation(desk.store, operation.id, "stopped", because);
+  const stop = (because: string) => endOperation(desk.store, operation, "stopped", because);
   const standing = await Promise.all(
     operation.cases.map(async (one) => ({ one, ...(await standingOf(desk, operation, one)) })),
   );
   const spent = standing.reduce((sum, { spentMicros }) => sum + spentMicros, 0);
+  const many = (wanted: Standing["state"]) => standing.filter(({ state }) => state === wanted).length;
+  await noteProgress(desk.store, operation, {
+    waiting: many("waiting"),
+    underWay: many("under_way"),
+    through: many("through"),
+    parkedAgain: many("parked_again"),
+    refused: many("refused"),
+    spentMicros: spent,
+  });
   if (operation.maxMicros !== null && spent > operation.maxMicros)
     return stop(`${formatUsd(spent)} is spent, more than its cap of ${formatUsd(operation.maxMicros)}`);
 
@@ -105,7 +122,7 @@ async function carryOn(desk: Counter, operation: Operation): Promise<void> {
     await decideOne(desk, operation, one);
   }
   const open = standing.some(({ state }) => state === "waiting" || state === "under_way");
-  return open ? undefined : endOperation(desk.store, operation.id, "done", "");
+  return open ? undefined : endOperation(desk.store, operation, "done", "");
 }
 
 interface Standing {

@@ -101,6 +101,14 @@ export type FleetEvent =
   | { event: "credit_review.closed"; by: string; because: string }
   | ({ event: "review.opened"; type: string; section: string; case: string; group: string } & OfReport)
   | ({ event: "review.resolved"; case: string; action: Action; by: string } & OfReport)
+  /** A group's decision: begun, further on, or over. */
+  | {
+      event: "review.operation";
+      operation: string;
+      group: string;
+      action: Action;
+      status: "running" | "done" | "stopped";
+    }
   | ({ event: "section.went_without"; failure: FailureSummary } & OfSection)
   | {
       event: "breaker";

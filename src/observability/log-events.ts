@@ -63,6 +63,7 @@ const LOGGED = {
   scopes: true,
   removed: true,
   what: true,
+  operation: true,
 } as const satisfies Record<FieldOf<FleetEvent>, boolean>;
 
 export function logEvent(log: Logger, event: FleetEvent): void {
@@ -117,6 +118,7 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "api_key.revoked":
     case "retention":
     case "review.resolved":
+    case "review.operation":
       return "info";
   }
 }

@@ -80,6 +80,8 @@ export function keysOf(fleet: string) {
     /** Group actions that are not over. */
     operations: `${root}:operations`,
     operation: (operationId: string) => `${root}:operation:${operationId}`,
+    /** The last ones about a group, the newest first. */
+    groupOperations: (group: string) => `${root}:group-operations:${group}`,
     operationCases: (operationId: string) => `${root}:operation:${operationId}:cases`,
 
     /** Reports admitted whose parent job is not known to be in the queue yet; score = admitted at. */

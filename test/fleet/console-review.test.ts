@@ -1,10 +1,12 @@
 /** The review desk without a script in the browser: what a person reads about a parked failure, and what becomes of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readAudit } from "../../src/store/audit.ts";
+import { listOperations } from "../../src/store/operations.ts";
 import { readCase } from "../../src/store/cases.ts";
 import { checkStakes } from "../support/check-reviews.ts";
 import type { TestApi } from "../support/api.ts";
-import { signedIn, startTestConsole, type Visitor } from "../support/console.ts";
+import { waitFor } from "../../src/testing.ts";
+import { signedIn, startTestConsole, type Read, type Visitor } from "../support/console.ts";
 import { BAD, GOOD, mend, spoil, startReviewStory, type ReviewStory } from "../support/review-story.ts";
 
 let story: ReviewStory;
@@ -104,7 +106,7 @@ test("a note is there for the next person, whatever it says", async () => {
 async function formOf(visitor: Visitor, id: string): Promise<Record<string, string>> {
   const { text } = await visitor.get(at(id));
   const form = text.slice(text.indexOf('id="decide"'));
-  const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(form)?.[1] ?? "";
+  const field = (name: string) => new RegExp(`name="${name}"\\s+value="([^"]*)"`).exec(form)?.[1] ?? "";
   return { version: field("version"), decisions: field("decisions"), operation: field("operation") };
 }
 
@@ -286,4 +288,108 @@ test("deciding and taking the next leads to another case of the same trouble, cl
   expect((await ada.get(to ?? "")).text).toContain("ada is looking at it");
   expect(await story.fleet.reaches(one.id, "failed")).toMatchObject({ hold: "reversed" });
   expect(await checkStakes(store(), other.found.group)).toEqual([]);
+});
+
+/** What a form was refused with, or where it led. */
+function alertOf({ text, to }: Read): string {
+  return to === null ? (/role="alert">([^<]*)</.exec(text)?.[1] ?? "shown") : `led to ${to}`;
+}
+
+/** The form of a group's decision as it stands on a page. */
+function groupForm(text: string): Record<string, string> {
+  const field = (name: string) => new RegExp(`name="${name}"\\s+value="([^"]*)"`).exec(text)?.[1] ?? "";
+  return { operation: field("operation"), priced: field("priced") };
+}
+
+test("a group is priced, decided with a canary under a cap, and shown while it goes on; the audit knows who and why", async () => {
+  const parked = [
+    await story.parked("Relecloud"),
+    await story.parked("Relecloud East"),
+    await story.parked("Relecloud West"),
+  ];
+  const { group } = parked[0]?.found ?? { group: "" };
+  const to = `/console/groups/${group}`;
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const before = await rhea.get(to);
+  expect(before.text).toContain(parked[1]?.found.id);
+  const order = { action: "resume", prompt: "current", canary: "1", perSweep: "5", maxUsd: "2" };
+
+  // Nothing is begun before it was priced as it stands, with a reason.
+  const blind = await rhea.send(to, { ...groupForm(before.text), ...order, do: "decide", why: "mended" });
+  expect([blind.status, blind.text.includes("Look at the price first")]).toEqual([422, true]);
+  const priced = await rhea.send(to, { ...groupForm(before.text), ...order, do: "price" });
+  expect(priced.status).toBe(200);
+  expect(priced.text).toMatch(/\$2\.00:\s+the estimate is within it/);
+  const changed = await rhea.send(to, {
+    ...groupForm(priced.text),
+    ...order,
+    canary: "0",
+    do: "decide",
+    why: "mended",
+  });
+  expect(changed.status).toBe(422);
+  expect((await rhea.send(to, { ...groupForm(priced.text), ...order, do: "decide", why: "" })).status).toBe(
+    422,
+  );
+  expect(await listOperations(store(), { group })).toEqual([]);
+
+  mend(story);
+  const fields = { ...groupForm(priced.text), ...order, do: "decide", why: "the prompt is mended" };
+  expect(alertOf(await rhea.send(to, fields))).toBe(`led to ${to}`);
+  expect(alertOf(await rhea.send(to, fields))).toBe(`led to ${to}`);
+  const operation = await waitFor(
+    async () => (await listOperations(store(), { group })).find(({ status }) => status === "done"),
+    () => "the operation is not done",
+  );
+  // The same form twice is one operation.
+  expect(await listOperations(store(), { group })).toHaveLength(1);
+  expect(operation.progress).toMatchObject({ waiting: 0, parkedAgain: 0, refused: 0 });
+  expect(operation.progress.through).toBeGreaterThanOrEqual(3);
+  expect(operation.progress.spentMicros).toBeGreaterThan(0);
+  for (const { id } of parked) await story.fleet.delivered(id);
+  const after = await rhea.get(to);
+  expect(after.text).toMatch(/Ask the model again: done/);
+  expect(after.text).toContain("No case of it waits any more.");
+  const rows = await readAudit(store(), 100);
+  expect(rows.find(({ after: what }) => what === `operation ${operation.id}`)).toMatchObject({
+    action: "resume",
+    by: "rhea (console)",
+    why: "the prompt is mended",
+  });
+  spoil(story);
+});
+
+test("a group's decision is stopped by its canary or by a person, and either is told with the reason", async () => {
+  const { found } = await story.parked("Lucerne");
+  await story.parked("Lucerne East");
+  const to = `/console/groups/${found.group}`;
+  const rhea = await signedIn(api, store(), "reviewer", "rhea");
+  const order = { action: "resume", prompt: "current", canary: "1", perSweep: "5", maxUsd: "" };
+  const priced = await rhea.send(to, { ...groupForm((await rhea.get(to)).text), ...order, do: "price" });
+  await rhea.send(to, { ...groupForm(priced.text), ...order, do: "decide", why: "let us see" });
+  const stopped = await waitFor(
+    async () =>
+      (await listOperations(store(), { group: found.group })).find(({ status }) => status === "stopped"),
+    () => "the canary did not stop it",
+  );
+  expect(stopped.because).toContain("was parked again");
+  expect((await rhea.get(to)).text).toContain("was parked again");
+
+  // One that cannot go on by itself: its canary waits for a provider that does not answer.
+  const { promise: held, resolve: answered } = Promise.withResolvers<void>();
+  story.provider.before = () => held;
+  const second = await rhea.send(to, { ...groupForm((await rhea.get(to)).text), ...order, do: "price" });
+  await rhea.send(to, { ...groupForm(second.text), ...order, do: "decide", why: "once more" });
+  const [running] = await listOperations(store(), "running");
+  expect((await rhea.get("/console/review")).text).toMatch(/decided, by\s+rhea \(console\)/);
+  expect((await rhea.send(`/console/operations/${running?.id}/stop`, { why: "" })).status).toBe(422);
+  expect((await rhea.send(`/console/operations/${running?.id}/stop`, { why: "too dear" })).to).toBe(to);
+  answered();
+  expect((await rhea.get(to)).text).toContain("rhea (console) stopped it: too dear");
+  const [row] = (await readAudit(store(), 50)).filter(({ action }) => action === "stop_operation");
+  expect(row).toMatchObject({ by: "rhea (console)", why: "too dear", after: "stopped" });
+
+  const rejecting = { ...order, action: "reject" };
+  const refused = await rhea.send(to, { ...groupForm((await rhea.get(to)).text), ...rejecting, do: "price" });
+  expect([refused.status, refused.text.includes("takes the role admin")]).toEqual([409, true]);
 });

@@ -76,6 +76,7 @@ test("no action is done for a viewer, without the token, from elsewhere, or with
   const actions = PAGES.filter(({ kind }) => kind === "action");
   expect(actions.length).toBeGreaterThan(1);
   const tried = [{ path: "/logout", role: "viewer" as const }, ...actions];
+  const viewer = await signedIn(api, fleet.store, "viewer");
   for (const { path, role } of tried) {
     const address = `/console${path.replaceAll(/:\w+/g, "x")}`;
     const fields = { csrf, why: "a test" };
@@ -92,7 +93,6 @@ test("no action is done for a viewer, without the token, from elsewhere, or with
     ]);
     expect([path, (await new Visitor(api).post(address, fields)).status]).toEqual([path, 401]);
     if (role === "viewer") continue;
-    const viewer = await signedIn(api, fleet.store, "viewer");
     expect([path, (await viewer.send(address, { why: "a test" })).status]).toEqual([path, 403]);
   }
   expect(await readSpendingStop(fleet.store)).toBeNull();

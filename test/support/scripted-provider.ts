@@ -12,6 +12,8 @@ export interface ScriptedProvider {
   asked: string[];
   /** From now on. */
   answer: (prompt: string) => string;
+  /** Waited for before anything is answered. */
+  before: () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,7 @@ export async function startScriptedProvider(answer: ScriptedProvider["answer"]):
       const body = (await json(request)) as { messages: { content: string }[] };
       const prompt = body.messages.map(({ content }) => content).join("\n");
       provider.asked.push(prompt);
+      await provider.before();
       const content = provider.answer(prompt);
       const usage = { prompt_tokens: 900, completion_tokens: Math.ceil(content.length / 4), total_tokens: 0 };
       usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
@@ -45,6 +48,7 @@ export async function startScriptedProvider(answer: ScriptedProvider["answer"]):
     url: `http://127.0.0.1:${port}/v1`,
     asked: [],
     answer,
+    before: () => Promise.resolve(),
     close: () =>
       new Promise((done) => {
         server.close(() => done());

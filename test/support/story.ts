@@ -72,8 +72,9 @@ export interface Story {
   group: ReportId[];
   /** Ids of endpoints that are told what happens; nobody listens there. */
   webhooks: string[];
-  /** The case of `parked`. */
+  /** The case of `parked`, and the group it is in. */
   case: string;
+  caseGroup: string;
 }
 
 export async function tellStory(
@@ -158,5 +159,6 @@ export async function tellStory(
     group,
     webhooks: [endpoint],
     case: parkedCase.id,
+    caseGroup: parkedCase.group,
   };
 }

@@ -104,11 +104,14 @@ const stop = route({
   scope: "reviews",
   reach: "fleet",
   params: anId,
-  body: { schema: z.strictObject({ by: decision.by }), example: {} },
+  body: {
+    schema: z.strictObject({ by: decision.by, why: z.string().trim().max(500).default("") }),
+    example: { why: "it costs more than it brings" },
+  },
   answer: { status: 200, schema: OperationView, what: "It is stopped; what was decided stays decided" },
   handle: async ({ caller, params, body }, desk) => ({
     status: 200,
-    body: await stopOperation(desk, params.id, decidedBy(caller, body.by)),
+    body: await stopOperation(desk, params.id, { by: decidedBy(caller, body.by), why: body.why }),
   }),
 });
 

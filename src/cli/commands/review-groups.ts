@@ -80,28 +80,29 @@ export function operationCommand({ output }: Terminal): Command {
     .argument("<operation>", "the id that the group action printed")
     .option("--stop", "decide no further case", false)
     .option("--by <name>", "who stops it")
+    .option("--reason <text>", "why it is stopped", "")
     .option("--json", "print as JSON", false)
-    .action(async (id: string, options: { stop: boolean; by?: string }) => {
+    .action(async (id: string, options: { stop: boolean; by?: string; reason: string }) => {
       const { withStore } = await import("../configured.ts");
       const { requireOperation, stopOperation } = await import("../../desk/group-operation.ts");
-      const { stop, by } = options;
+      const { stop, by, reason } = options;
       if (stop && by === undefined) throw new FleetError("usage", "--stop needs --by: somebody stops it.");
       const operation = await withStore(loadConfig(), (store) =>
-        stop ? stopOperation({ store }, id, by ?? "") : requireOperation({ store }, id),
+        stop ? stopOperation({ store }, id, { by: by ?? "", why: reason }) : requireOperation({ store }, id),
       );
       output.data(operation, () => operationLines(operation));
     });
 }
 
 function operationLines(operation: Operation): string[] {
-  const count = (state: string) => operation.cases.filter((one) => one.state === state).length;
-  const refused = operation.cases.flatMap((one) =>
+  const { waiting, underWay, through, parkedAgain, refused, spentMicros } = operation.progress;
+  const refusals = operation.cases.flatMap((one) =>
     one.state === "refused" ? [`  ${one.id} refused: ${printable(one.because)}`] : [],
   );
   return [
     `${operation.id} ${operation.action} ${operation.status}${operation.because === "" ? "" : `: ${operation.because}`}`,
-    `  ${count("applied")} decided, ${count("waiting")} waiting, ${count("refused")} refused`,
-    ...refused.slice(0, 20),
+    `  ${through} through, ${underWay} under way, ${parkedAgain} parked again, ${waiting} waiting, ${refused} refused; ${formatUsd(spentMicros)} spent`,
+    ...refusals.slice(0, 20),
   ];
 }
 

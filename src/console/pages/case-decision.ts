@@ -22,7 +22,13 @@ import { html, NOTHING, type Html } from "../html.ts";
 import type { Visit } from "../page.ts";
 
 /** Credits are charged or go back at once, so whoever may move money decides it. */
-export const MOVES_CREDITS: readonly Action[] = ["deliver_partial", "reject", "cancel"];
+const MOVES_CREDITS: readonly Action[] = ["deliver_partial", "reject", "cancel"];
+
+export const TAKES_ADMIN = "Credits are charged or go back at once, which takes the role admin.";
+
+export function mayTake(visit: Visit, action: Action): boolean {
+  return visit.may(MOVES_CREDITS.includes(action) ? "admin" : "reviewer");
+}
 
 /** What the form brings back, as it was typed. */
 export interface Draft {
@@ -203,7 +209,7 @@ function option(visit: Visit, choice: Choice, chosen: string): Html {
   const { action, prompt, price } = choice;
   const { title, what } = TITLES[action];
   const name = choiceName(choice);
-  const isTheirs = !MOVES_CREDITS.includes(action) || visit.may("admin");
+  const isTheirs = mayTake(visit, action);
   const words =
     prompt === null
       ? title

@@ -24,7 +24,8 @@ import {
   editors,
   firstOutput,
   FORM_BYTES,
-  MOVES_CREDITS,
+  mayTake,
+  TAKES_ADMIN,
   titleOf,
   type Draft,
 } from "./case-decision.ts";
@@ -161,11 +162,7 @@ const decide = action({
       if (fields.do === "price")
         return await again({ priced: await priceAsked(visit, found, returned.draft) });
       const { action: chosen, prompt } = chosenIn(choice);
-      if (MOVES_CREDITS.includes(chosen) && !visit.may("admin"))
-        throw new FleetError(
-          "not_allowed",
-          `${titleOf(chosen)}: credits are charged or go back at once, which takes the role admin.`,
-        );
+      if (!mayTake(visit, chosen)) throw new FleetError("not_allowed", `${titleOf(chosen)}: ${TAKES_ADMIN}`);
       if (why === "") throw new FleetError("usage", "A decision needs a reason. Nothing was changed.");
       const value = await typed(visit, found, returned.draft);
       await actOnCase(desk, found, { action: chosen, prompt: prompt ?? "current", value }, fields, {

@@ -5,12 +5,14 @@ import type { ReviewCase } from "../../domain/review.ts";
 import { claimCase, readClaims, type CaseClaim } from "../../store/case-claims.ts";
 import { GROUP_ORDERS, listGroups, type CaseGroup, type GroupFilter } from "../../store/case-groups.ts";
 import { listDecidedCases, oldestCasesOf, readCases } from "../../store/cases.ts";
+import { listOperations, type OperationHead } from "../../store/operations.ts";
 import { redisNow, type Store } from "../../store/redis.ts";
 import { form } from "../form.ts";
 import { ago, count, kindBadge, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Visit } from "../page.ts";
 import { caseLink, groupLink } from "../links.ts";
+import { titleOf } from "./case-decision.ts";
 
 const STATES = ["open", "mine", "claimed", "decided"] as const;
 type State = (typeof STATES)[number];
@@ -151,18 +153,24 @@ async function groupsShown(
   now: number,
 ): Promise<Html> {
   const { kind, type, section, order, from } = query;
-  const groups = await listGroups(store, { kind, type, section, order, offset: from, limit: ROWS + 1 });
+  const [groups, operations] = await Promise.all([
+    listGroups(store, { kind, type, section, order, offset: from, limit: ROWS + 1 }),
+    listOperations(store, "running"),
+  ]);
   const samples = await oldestCasesOf(
     store,
     groups.map(({ group }) => group),
     SAMPLES,
   );
   const isFiltered = kind !== undefined || type !== undefined || section !== undefined;
+  const underWay = operations.map((one) => operationLine(one, now));
   if (groups.length === 0)
-    return html`<p class="banner good">
-      ${isFiltered ? "Nothing waits for a person that looks like this." : "Nothing waits for a person."}
-    </p>`;
-  return html`<table class="cards inbox">
+    return html`${underWay}
+      <p class="banner good">
+        ${isFiltered ? "Nothing waits for a person that looks like this." : "Nothing waits for a person."}
+      </p>`;
+  return html`${underWay}
+    <table class="cards inbox">
       <thead>
         <tr>
           <th>Failure</th>
@@ -179,6 +187,15 @@ async function groupsShown(
       </tbody>
     </table>
     ${pager(query, groups.length > ROWS)}`;
+}
+
+function operationLine({ group, action: what, by, progress, startedAt }: OperationHead, now: number): Html {
+  const { waiting, underWay, through, parkedAgain, refused } = progress;
+  const all = waiting + underWay + through + parkedAgain + refused;
+  return html`<p class="banner">
+    <a href="${groupLink(group)}">${titleOf(what)}</a>: ${count(all - waiting)} of ${count(all)} decided, by
+    ${by}, ${ago(startedAt, now)}
+  </p>`;
 }
 
 function row(

@@ -3,7 +3,12 @@ import { PAGES } from "../../../src/console/pages.ts";
 import type { Story } from "../../support/story.ts";
 
 /** By the page's path, the one worth most first. Whoever adds a page with `:something` adds a line here. */
-function examplesOf({ ids, case: parkedCase, webhooks }: Story): Record<string, readonly string[]> {
+function examplesOf({
+  ids,
+  case: parkedCase,
+  caseGroup,
+  webhooks,
+}: Story): Record<string, readonly string[]> {
   return {
     "/reports/:id": [ids.bumpy, ids.parked, ids.running, ids.partial].map((id) => `/reports/${id}`),
     "/reports/:id/texts": [`/reports/${ids.parked}/texts`],
@@ -13,6 +18,7 @@ function examplesOf({ ids, case: parkedCase, webhooks }: Story): Record<string, 
     "/reports/:id/receipt": [`/reports/${ids.repaired}/receipt`],
     "/reports/:id/history": [`/reports/${ids.partial}/history`],
     "/review/:case": [`/review/${encodeURIComponent(parkedCase)}`],
+    "/groups/:group": [`/groups/${encodeURIComponent(caseGroup)}`],
     "/types/:type": ["/types/market-brief", "/types/price-watch"],
     "/accounts/:account": ["/accounts/acme"],
     "/webhooks/:id": webhooks.map((id) => `/webhooks/${id}`),
