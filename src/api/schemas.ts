@@ -125,6 +125,34 @@ export const CaseView = z
   })
   .meta({ id: "CaseView" });
 
+const OrNull = z.string().nullable();
+
+/** What a person decides from. The prompt is the seller's and the raw output nobody's yet: only the fleet's own keys see them. */
+export const CaseDetail = CaseView.extend({
+  typeVersion: z.int(),
+  run: z.int(),
+  evidence: z.object({
+    call: OrNull,
+    callKey: OrNull,
+    take: z.int().nullable(),
+    promptVersion: OrNull,
+    model: OrNull,
+    path: OrNull.meta({ description: "Where the output breaks its schema" }),
+  }),
+  credits: z.object({ amount: Count, state: z.enum(HOLD_STATUSES) }),
+  spend: z.object({ pending: Micros, useful: Micros, repaired: Micros, wasted: Micros, unknown: Micros }),
+  notes: z.array(z.object({ at: EpochMs, by: z.string(), text: z.string() })),
+  question: z
+    .object({
+      promptVersion: z.string(),
+      messages: z.array(z.object({ role: z.string(), content: z.string() })),
+    })
+    .nullable()
+    .optional()
+    .meta({ description: "As it was asked; for keys of the fleet" }),
+  rawOutput: OrNull.optional().meta({ description: "As it came back; for keys of the fleet" }),
+}).meta({ id: "CaseDetail" });
+
 export const Ruled = z
   .object({ report: z.string(), action: z.enum(ACTIONS), run: z.int() })
   .meta({ id: "Ruled", description: "What was decided, and the run that carries it out" });

@@ -137,6 +137,17 @@ test("a decision needs the version that was looked at, and a stale one changes n
   const tag = seen.headers.get("ETag") ?? "";
   expect(tag).toBe(`"${parked.version}"`);
   expect(parked.actions).toContain("skip_section");
+  expect(seen.json).toMatchObject({
+    evidence: { call: "draft", promptVersion: "1", take: expect.any(Number) },
+    credits: { amount: 5, state: "reserved" },
+    notes: [],
+  });
+  // The prompt is the seller's: a customer's key does not see it, the fleet's own does.
+  expect(seen.json).not.toHaveProperty("question");
+  expect(seen.json).not.toHaveProperty("rawOutput");
+  const whole = await call(api, operator, "GET", path);
+  expect(whole.json.question.messages[0].content).toContain("about a broken mirror");
+  expect(whole.json).toHaveProperty("rawOutput");
 
   const decide = (ifMatch: string | null, action = "skip", body: object = { why: "not needed" }) =>
     call(api, buyer, "POST", `${path}/${action}`, {

@@ -27,6 +27,8 @@ import {
   type TestFleet,
   type TestFleetSettings,
 } from "../../src/testing.ts";
+import { checkBooks } from "../support/check-books.ts";
+import { startFleetProcess } from "../support/fleet-process.ts";
 import { billedByMark, billedMicros } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aChainedType, aSteppedType, aTopicType } from "../support/report-types/index.ts";
@@ -210,6 +212,7 @@ test("an edited output is checked like any other, delivered, and said to be edit
   expect(artefact.sections[1]?.edited).toBeUndefined();
   expect((await fleet.sections(id))[0]).toMatchObject({ status: "completed", edited: { by: "ada" } });
   expect((await fleet.spend(id)).total).toBe(billedMicros(fleet.ledger()));
+  expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
 });
 
 test("a skipped section is not delivered and not charged, and what cannot do without it is skipped too", async () => {
@@ -311,6 +314,7 @@ test("corrected data pays only for the questions it changes", async () => {
   await fleet.delivered(id);
   expect(billedByMark(fleet.ledger())).toEqual({ "pair/one/sea": 1, "pair/two/land": 1 });
   expect(await fleet.balance("acme")).toMatchObject({ held: 0, committed: 5 });
+  expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
 });
 
 test("a cancelled report starts no call, aborts the one in flight within 2 s, and returns the credits once", async () => {
@@ -493,7 +497,7 @@ test("forty reports parked by a bug of the parser are recovered as a group at ze
   expect(spent).toBe(billedMicros(provider.ledger()));
 });
 
-test("a stopped type starts again with its mended version: what was parked is re-validated, what waited is written, each charged once", async () => {
+test("a parser's bug stops a type after a few of forty reports; mended, the parked ones are re-validated at zero tokens, and each is charged once", async () => {
   const name = uniqueFleet("review");
   const provider = await aProvider([]);
   const broken = aListType(Points.refine(() => false, "is refused by a bug"));
@@ -501,10 +505,10 @@ test("a stopped type starts again with its mended version: what was parked is re
     fleet: name,
     provider,
     concurrency: 2,
-    types: [{ ...broken, breaker: { threshold: 3 } }],
+    types: [{ ...broken, breaker: { threshold: 3, whenOpen: "hold" } }],
   });
   const ids = await Promise.all(
-    Array.from({ length: 12 }, (_, n) =>
+    Array.from({ length: 40 }, (_, n) =>
       before.submit({ account: "acme", type: "buggy", source: { topic: `dock ${n}` } }),
     ),
   );
@@ -519,12 +523,15 @@ test("a stopped type starts again with its mended version: what was parked is re
   await before.stop();
   open.splice(open.indexOf(before), 1);
   const billed = billedByPrompt(provider);
+  // Its votes, and what was in flight when it opened, each with the one repair the ladder allows.
+  const [votes, inFlight, ladder] = [3, 2, 2];
+  expect(provider.ledger().length).toBeLessThanOrEqual((votes + inFlight) * ladder);
 
   const mended = { ...aListType(Points), version: 2, breaker: { threshold: 3 } };
   const after = await aFleet([], { fleet: name, provider, types: [mended] });
   const [group] = await listGroups(after.store, { limit: 5 });
   const parked = (await listCases(after.store, { limit: 100 })).map(({ report }) => report);
-  expect(parked.length).toBeLessThan(12);
+  expect(parked.length).toBeLessThanOrEqual(votes + inFlight);
   await decideGroup(desk(after), {
     id: "op-3",
     action: "revalidate",
@@ -539,7 +546,9 @@ test("a stopped type starts again with its mended version: what was parked is re
   // What was asked under the bug is not asked again: everything new is a question of a report that had waited.
   const now = billedByPrompt(provider);
   for (const [prompt, count] of billed) expect(now.get(prompt)).toBe(count);
-  expect(await after.balance("acme")).toMatchObject({ available: 940, held: 0, committed: 60 });
+  expect(now.size).toBe(40 + billed.size - new Set(parked).size);
+  expect(await after.balance("acme")).toMatchObject({ available: 800, held: 0, committed: 200 });
+  expect(await checkBooks(after.store, provider.ledger())).toEqual([]);
 });
 
 function billedByPrompt(provider: SimulatedProvider): Map<string, number> {
@@ -597,6 +606,56 @@ test("a group action stops at a canary that is parked again, and leaves the othe
   );
   expect(ended).toMatchObject({ status: "stopped", because: expect.stringMatching(/canary/) });
   expect(ended.cases.map(({ state }) => state)).toEqual(["refused", "applied", "waiting", "waiting"]);
+});
+
+test("a group's decision outlives the orchestrator that carries it out, and decides each case once", async () => {
+  const name = uniqueFleet("review");
+  // Refused as too long for the model, so nobody's type is stopped for it.
+  const provider = await aProvider([
+    { match: { contains: "topic/first" }, fault: { kind: "context_length" } },
+  ]);
+  const before = await aFleet([], { fleet: name, provider, failureLimits: { failedReports: 100 } });
+  const parked = [];
+  for (let nth = 0; nth < 8; nth++) parked.push(await aParkedTopic(before, `quay ${nth}`));
+  await before.stop();
+  open.splice(open.indexOf(before), 1);
+  provider.setFaults([]);
+  const after = await aFleet([], { fleet: name, provider, roles: [] });
+  await decideGroup(desk(after), {
+    id: "op-4",
+    action: "resume",
+    group: parked[0]?.found.group ?? "",
+    prompt: "current",
+    maxMicros: null,
+    canary: 1,
+    perSweep: 1,
+    ...BY,
+  });
+  const settings = { redisUrl: testRedisUrl(), fleet: name, providerUrl: provider.url, timeScale: 0.2 };
+  const first = await startFleetProcess({ ...settings, roles: "orchestrator,worker" });
+  const decided = async () => {
+    const { cases } = await requireOperation(desk(after), "op-4");
+    return cases.filter(({ state }) => state === "applied").length;
+  };
+  await waitFor(
+    async () => (await decided()) >= 2,
+    () => "nothing is decided",
+  );
+  await first.kill("SIGKILL");
+  expect(await decided()).toBeLessThan(8);
+  const second = await startFleetProcess({ ...settings, roles: "orchestrator,worker" });
+  try {
+    for (const { id } of parked) expect((await after.reaches(id, "completed")).run).toBe(2);
+    await waitFor(
+      async () => (await requireOperation(desk(after), "op-4")).status === "done",
+      () => "the operation does not end",
+    );
+  } finally {
+    await second.kill("SIGKILL");
+  }
+  for (const { id } of parked)
+    expect((await readAudit(after.store, 10, { report: id })).map(({ action }) => action)).toEqual(["resume"]);
+  expect(await after.balance("acme")).toMatchObject({ held: 0, committed: 40 });
 });
 
 async function aProvider(faults: readonly FaultRule[]): Promise<SimulatedProvider> {

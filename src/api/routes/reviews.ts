@@ -1,6 +1,7 @@
 /** What waits for a person: cases, what may be done about each, and what it would cost. */
 import { z } from "zod";
 import { actionsFor, PROMPTS, type ReviewCase } from "../../domain/review.ts";
+import { readCaseFile, readCaseTexts, type CaseFile } from "../../desk/case-file.ts";
 import {
   acceptEdited,
   resumeCase,
@@ -18,7 +19,7 @@ import {
   previewRevalidation,
   previewSkip,
 } from "../../desk/preview.ts";
-import { addNote, listCases, readNotes } from "../../store/cases.ts";
+import { addNote, listCases } from "../../store/cases.ts";
 import type { Store } from "../../store/redis.ts";
 import { readReport } from "../../store/reports.ts";
 import { tagOf, versionIn } from "../case-version.ts";
@@ -26,7 +27,7 @@ import { decidedBy, filterFor, ownCase, ownReport } from "../own.ts";
 import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
 import { Problem } from "../problems.ts";
 import { route, type Asked, type Route } from "../route.ts";
-import { anId, CaseView, Decision, decision, Ended, EpochMs, Preview, Ruled } from "../schemas.ts";
+import { anId, CaseDetail, CaseView, Decision, decision, Ended, Preview, Ruled } from "../schemas.ts";
 
 const TAG = "Reviews";
 const EDITED_BYTES = 1_048_576;
@@ -68,12 +69,17 @@ const get = route({
   params: anId,
   answer: {
     status: 200,
-    schema: CaseView.extend({ notes: z.array(z.object({ at: EpochMs, by: z.string(), text: z.string() })) }),
+    schema: CaseDetail,
     what: "The case; its ETag is what a decision sends as If-Match",
   },
   async handle({ caller, params }, desk) {
     const found = await ownCase(desk.store, caller, params.id);
-    const body = { ...(await viewOf(desk.store, found)), notes: await readNotes(desk.store, found.id) };
+    const file = await readCaseFile(desk.store, found);
+    const { report } = file.stored;
+    const { actions, notes } = file;
+    const credits = { amount: report.credits, state: report.hold };
+    const texts = caller.account === null ? await readTexts(desk.store, file) : {};
+    const body = { ...found, actions, credits, spend: report.spend, notes, ...texts };
     return { status: 200, headers: { ETag: tagOf(found) }, body };
   },
 });
@@ -276,6 +282,14 @@ function stillAsSeen(ruling: Ruling, found: ReviewCase): Ruling {
       "The case has changed since you looked at it. Look at it again.",
     );
   return ruling;
+}
+
+async function readTexts(store: Store, file: CaseFile) {
+  const { question, takes } = await readCaseTexts(store, file);
+  return {
+    question: question === null ? null : { ...question, messages: [...question.messages] },
+    rawOutput: takes[0]?.answer.text ?? null,
+  };
 }
 
 async function viewOf(store: Store, found: ReviewCase) {
