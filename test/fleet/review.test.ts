@@ -654,7 +654,9 @@ test("a group's decision outlives the orchestrator that carries it out, and deci
     await second.kill("SIGKILL");
   }
   for (const { id } of parked)
-    expect((await readAudit(after.store, 10, { report: id })).map(({ action }) => action)).toEqual(["resume"]);
+    expect((await readAudit(after.store, 10, { report: id })).map(({ action }) => action)).toEqual([
+      "resume",
+    ]);
   expect(await after.balance("acme")).toMatchObject({ held: 0, committed: 40 });
 });
 
