@@ -1,0 +1,100 @@
+/** The review desk as a person uses it: hands on the keyboard, texts that want to be run, and the price before the decision. */
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { TestApi } from "../support/api.ts";
+import { startTestConsole } from "../support/console.ts";
+import { BAD, GOOD, mend, spoil, startReviewStory, type ReviewStory } from "../support/review-story.ts";
+import { openBrowser, visit } from "./support/browser.ts";
+
+let story: ReviewStory;
+let api: TestApi;
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+  story = await startReviewStory("browser-review");
+  api = await startTestConsole(story.fleet);
+});
+afterAll(async () => {
+  await browser.close();
+  await api.close();
+  await story.close();
+  expect(api.errors).toEqual([]);
+});
+
+test("a person finds a failure, edits it, sees it fit as it is written, and decides without touching the mouse", async () => {
+  const { id } = await story.parked("Northwind");
+  const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { name: "rhea" });
+  await goTo("/console/review");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/console\/review\/rp-/);
+  expect(await page.locator("#failing mark").textContent()).toBe('"urgent"');
+  await expectClean();
+  await page.keyboard.press("e");
+  expect(await page.evaluate("document.activeElement.id")).toBe("output");
+  await page.locator("#checks-output").getByText("findings[1].severity").waitFor();
+  await page.locator("#output").fill(GOOD);
+  await page.locator("#checks-output").getByText("It fits").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("input[value=accept_edited]").check();
+  await page.locator("#why").fill("put right by hand");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("Decided: accept edited").waitFor();
+  await expectClean();
+  await story.fleet.delivered(id);
+  await close();
+});
+
+test("a person prices and resumes a case, and then a group with a canary, and watches it end", async () => {
+  const { id, found } = await story.parked("Contoso");
+  const others = [await story.parked("Fabrikam"), await story.parked("Litware")];
+  const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { name: "rhea" });
+  mend(story);
+  await goTo(`/console/review/${found.id}`);
+  await page.locator("#choice-resume-current").getByText("1 call, ≈ $").waitFor();
+  await page.locator("#why").fill("the model was updated");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("Decided: resume").waitFor();
+  await story.fleet.delivered(id);
+
+  await goTo(`/console/groups/${others[0]?.found.group}`);
+  await page.locator("input[value=resume]").check();
+  await page.getByRole("button", { name: "Price it" }).click();
+  await page.getByText("2 of 2").waitFor();
+  await expectClean();
+  await page.locator("#why").fill("the prompt is mended");
+  await page.getByRole("button", { name: "Decide 2 cases" }).click();
+  await page.getByText("Ask the model again: done").waitFor();
+  await expectClean();
+  for (const one of others) await story.fleet.delivered(one.id);
+  spoil(story);
+  await close();
+});
+
+test("what a model, an order, a note or a draft says is shown and never run", async () => {
+  const hostile = `</textarea></pre><script>document.title='owned'</script><img src=x onerror=alert(1)><svg onload=alert(1)>"'>`;
+  story.provider.answer = (prompt) =>
+    prompt.includes("audit/findings")
+      ? BAD.replace("urgent", JSON.stringify(hostile).slice(1, -1))
+      : "A text long enough to be a background of a company.";
+  const { found } = await story.parked(hostile);
+  for (const size of ["desktop", "phone"] as const) {
+    const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { size });
+    await goTo(`/console/review/${found.id}`);
+    await page.locator("#note").fill(hostile);
+    await page.getByRole("button", { name: "Leave the note" }).click();
+    await page.getByText("(console)").first().waitFor();
+    await page.evaluate(
+      "document.querySelectorAll('details').forEach((one) => one.setAttribute('open', ''))",
+    );
+    await page.locator("#output").fill(`${hostile} {`);
+    await page.locator("#checks-output").getByText("It is no JSON").waitFor();
+    expect(await page.title()).not.toContain("owned");
+    expect(await page.locator("main img, main script").count()).toBe(0);
+    await expectClean();
+    await goTo("/console/review");
+    await goTo(`/console/groups/${found.group}`);
+    await expectClean();
+    await close();
+  }
+});
