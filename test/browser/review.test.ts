@@ -23,13 +23,14 @@ afterAll(async () => {
 
 test("a person finds a failure, edits it, sees it fit as it is written, and decides without touching the mouse", async () => {
   const { id } = await story.parked("Northwind");
-  const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { name: "rhea" });
-  await goTo("/console/review");
+  const visitor = await visit(browser, api, story.fleet.store, { name: "rhea" });
+  const { page } = visitor;
+  await visitor.goTo("/console/review");
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/console\/review\/rp-/);
   expect(await page.locator("#failing mark").textContent()).toBe('"urgent"');
-  await expectClean();
+  await visitor.expectClean();
   await page.keyboard.press("e");
   expect(await page.evaluate("document.activeElement.id")).toBe("output");
   await page.locator("#checks-output").getByText("findings[1].severity").waitFor();
@@ -40,35 +41,36 @@ test("a person finds a failure, edits it, sees it fit as it is written, and deci
   await page.locator("#why").fill("put right by hand");
   await page.keyboard.press("Control+Enter");
   await page.getByText("Decided: accept edited").waitFor();
-  await expectClean();
+  await visitor.expectClean();
   await story.fleet.delivered(id);
-  await close();
+  await visitor.close();
 });
 
 test("a person prices and resumes a case, and then a group with a canary, and watches it end", async () => {
   const { id, found } = await story.parked("Contoso");
   const others = [await story.parked("Fabrikam"), await story.parked("Litware")];
-  const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { name: "rhea" });
+  const visitor = await visit(browser, api, story.fleet.store, { name: "rhea" });
+  const { page } = visitor;
   mend(story);
-  await goTo(`/console/review/${found.id}`);
+  await visitor.goTo(`/console/review/${found.id}`);
   await page.locator("#choice-resume-current").getByText("1 call, ≈ $").waitFor();
   await page.locator("#why").fill("the model was updated");
   await page.keyboard.press("Control+Enter");
   await page.getByText("Decided: resume").waitFor();
   await story.fleet.delivered(id);
 
-  await goTo(`/console/groups/${others[0]?.found.group}`);
+  await visitor.goTo(`/console/groups/${others[0]?.found.group}`);
   await page.locator("input[value=resume]").check();
   await page.getByRole("button", { name: "Price it" }).click();
   await page.getByText("2 of 2").waitFor();
-  await expectClean();
+  await visitor.expectClean();
   await page.locator("#why").fill("the prompt is mended");
   await page.getByRole("button", { name: "Decide 2 cases" }).click();
   await page.getByText("Ask the model again: done").waitFor();
-  await expectClean();
+  await visitor.expectClean();
   for (const one of others) await story.fleet.delivered(one.id);
   spoil(story);
-  await close();
+  await visitor.close();
 });
 
 test("what a model, an order, a note or a draft says is shown and never run", async () => {
@@ -79,8 +81,9 @@ test("what a model, an order, a note or a draft says is shown and never run", as
       : "A text long enough to be a background of a company.";
   const { found } = await story.parked(hostile);
   for (const size of ["desktop", "phone"] as const) {
-    const { page, goTo, expectClean, close } = await visit(browser, api, story.fleet.store, { size });
-    await goTo(`/console/review/${found.id}`);
+    const visitor = await visit(browser, api, story.fleet.store, { size });
+    const { page } = visitor;
+    await visitor.goTo(`/console/review/${found.id}`);
     await page.locator("#note").fill(hostile);
     await page.getByRole("button", { name: "Leave the note" }).click();
     await page.getByText("(console)").first().waitFor();
@@ -91,10 +94,10 @@ test("what a model, an order, a note or a draft says is shown and never run", as
     await page.locator("#checks-output").getByText("It is no JSON").waitFor();
     expect(await page.title()).not.toContain("owned");
     expect(await page.locator("main img, main script").count()).toBe(0);
-    await expectClean();
-    await goTo("/console/review");
-    await goTo(`/console/groups/${found.group}`);
-    await expectClean();
-    await close();
+    await visitor.expectClean();
+    await visitor.goTo("/console/review");
+    await visitor.goTo(`/console/groups/${found.group}`);
+    await visitor.expectClean();
+    await visitor.close();
   }
 });
