@@ -109,6 +109,15 @@ function sectionView(section: Section) {
   };
 }
 
+/** Which sections a person wrote, who and why; a receipt says so. */
+export function editsOf(sections: readonly Section[]): { section: string; by: string; why: string }[] {
+  return sections.flatMap((section) =>
+    section.status === "completed" && section.edited !== null
+      ? [{ section: section.key, ...section.edited }]
+      : [],
+  );
+}
+
 function failureOf(report: Report) {
   if (report.status === "needs_review") return report.failure;
   if (report.status === "failed" || report.status === "cancelled") return { message: report.because };

@@ -68,6 +68,7 @@ test("a report is ordered, followed, read section by section and as a document",
   expect((await call(api, buyer, "GET", `/v1/reports/${id}/output?format=json`)).json).toMatchObject({ id });
   const receipt = await call(api, buyer, "GET", `/v1/reports/${id}/receipt`);
   expect(receipt.json.calls).toHaveLength(2);
+  expect(receipt.json).toMatchObject({ artefactHash: report.json.artefactHash, edits: [] });
   expect(receipt.json.calls[0]).not.toHaveProperty("route");
 });
 

@@ -11,7 +11,14 @@ import { explainReport } from "../../desk/explain.ts";
 import { previewCorrection } from "../../desk/preview.ts";
 import { readDocument } from "../../producer/read-document.ts";
 import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
-import { reportRow, reportView, readSnapshot, sentenceOf, snapshotOf } from "../../producer/report-view.ts";
+import {
+  editsOf,
+  reportRow,
+  reportView,
+  readSnapshot,
+  sentenceOf,
+  snapshotOf,
+} from "../../producer/report-view.ts";
 import { submitReport } from "../../producer/submit-report.ts";
 import { HARD_MAX_SOURCE_BYTES } from "../../report-types/define-report.ts";
 import { eraseReport } from "../../store/erase.ts";
@@ -223,6 +230,10 @@ const receipt = route({
     status: 200,
     schema: z.object({
       id: z.string(),
+      artefactHash: z.string().nullable(),
+      edits: z.array(
+        z.object({ section: z.string(), by: z.string().optional(), why: z.string().optional() }),
+      ),
       calls: z.array(
         z.object({
           section: z.string(),
@@ -236,13 +247,20 @@ const receipt = route({
     what: "The receipt",
   },
   async handle({ caller, params }, desk) {
-    const { report } = await ownReport(desk.store, caller, params.id);
+    const stored = await ownReport(desk.store, caller, params.id);
+    const { report, delivered } = stored;
     const { calls, ...sums } = await readReceipt(desk.store, report.id);
+    const { sections } = await snapshotOf(desk.store, stored);
+    // Who edited and why is the seller's business.
+    const edits = editsOf(sections).map((edit) =>
+      caller.account === null ? edit : { section: edit.section },
+    );
     // A route names our provider's host and the hash of our key, which is nothing of the buyer's.
     const shown = calls.map(({ route: via, ...call }) =>
       caller.account === null ? { ...call, route: via } : call,
     );
-    return { status: 200, body: { id: report.id, ...sums, calls: shown } };
+    const artefactHash = delivered?.artefactHash ?? null;
+    return { status: 200, body: { id: report.id, artefactHash, edits, ...sums, calls: shown } };
   },
 });
 

@@ -68,7 +68,7 @@ async function printSums({ output }: Terminal, { by, from, to }: SpendOptions): 
 
 async function printReceipt({ output }: Terminal, id: ReportId): Promise<void> {
   const { withStore } = await import("../configured.ts");
-  const { readSnapshot } = await import("../../producer/report-view.ts");
+  const { editsOf, readSnapshot } = await import("../../producer/report-view.ts");
   const { readReceipt } = await import("../../store/receipt.ts");
   await withStore(loadConfig(), async (store) => {
     const { stored, sections } = await readSnapshot(store, id);
@@ -76,11 +76,7 @@ async function printReceipt({ output }: Terminal, id: ReportId): Promise<void> {
     const receipt = await readReceipt(store, id);
     const credits = { price: report.credits, hold: report.hold, charged: report.charged };
     const artefactHash = stored.delivered?.artefactHash ?? null;
-    const edits = sections.flatMap((section) =>
-      section.status === "completed" && section.edited !== null
-        ? [{ section: section.key, ...section.edited }]
-        : [],
-    );
+    const edits = editsOf(sections);
     output.data({ id, status: report.status, credits, artefactHash, edits, ...receipt }, () => [
       ...table(receipt.calls, RECEIPT_COLUMNS),
       "",
