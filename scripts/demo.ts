@@ -13,6 +13,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { topicReport } from "../examples/topic-report.ts";
 import { audienceFor } from "../src/cli/audience.ts";
 import { configuredModels, configuredTypes, simulatedModels } from "../src/cli/configured.ts";
 import { failWith } from "../src/cli/errors.ts";
@@ -30,6 +31,7 @@ import { isFinished } from "../src/domain/report.ts";
 import { startSimulatedProvider } from "../src/llm/simulated-provider.ts";
 import type { Models } from "../src/llm/models.ts";
 import { submitReport } from "../src/producer/submit-report.ts";
+import type { ReportType } from "../src/report-types/define-report.ts";
 import { registryOf } from "../src/report-types/registry.ts";
 import { checkSource, factsOf } from "../src/report-types/source.ts";
 import { grantCredits, readBalance } from "../src/store/credits.ts";
@@ -42,6 +44,7 @@ import { dispatchWebhooks } from "../src/webhooks/dispatch-webhooks.ts";
 import { webhookSender } from "../src/webhooks/webhook-sender.ts";
 import { startFleet, type Fleet } from "../src/workers/fleet.ts";
 import { allowanceOf } from "./demo/live-limit.ts";
+import { playStory, STORY_FAULTS, STORY_TYPES, wasPlayed } from "./demo/story.ts";
 import { samplesOf, type Sample } from "./demo/samples.ts";
 import {
   environmentFor,
@@ -138,7 +141,9 @@ async function withProvider(
   redisUrl: string,
   redisOrigin: string,
 ): Promise<number> {
-  const provider = options.live ? null : await startSimulatedProvider({ latency: LATENCY });
+  const provider = options.live
+    ? null
+    : await startSimulatedProvider({ latency: LATENCY, faults: STORY_FAULTS });
   try {
     const models = provider === null ? configuredModels(config) : simulatedModels(config, provider.url);
     const plan = await planOf(config, options, models);
@@ -175,7 +180,7 @@ async function withProvider(
       fleet: fleetName,
       roles: ["api", "orchestrator", "worker"],
       concurrency: config.concurrency,
-      types: registryOf(plan.types),
+      types: registryOf(staysUp(options) ? withStory(plan.types) : plan.types),
       models,
       durations: config.durations,
       accountLimits: config.accountLimits,
@@ -190,6 +195,17 @@ async function withProvider(
   } finally {
     await provider?.close();
   }
+}
+
+/** Live, nobody may order more behind the limit's back, so it ends when its reports do. */
+function staysUp({ once, live }: Options): boolean {
+  return !once && !live;
+}
+
+/** What the story orders as well; a team's own type of that name comes first. */
+function withStory(types: readonly ReportType[]): ReportType[] {
+  const more = [topicReport, ...STORY_TYPES].filter(({ type }) => !types.some((one) => one.type === type));
+  return [...types, ...more];
 }
 
 function fleetNameOf(config: Config, { live }: Options): string {
@@ -325,15 +341,16 @@ async function runSamples(fleet: Fleet, run: Run): Promise<number> {
   const watched = await watchWithin(run, ids);
   await deliverDocuments(fleet, join(config.dataDir, "reports"), ids, watched);
 
-  // Live, nobody may order more behind the limit's back, so it ends here.
-  const ended = options.once || options.live || watched.outcome !== "ended";
-  if (ended) return exitCodeOf(watched);
+  if (!staysUp(options) || watched.outcome !== "ended") return exitCodeOf(watched);
   const api = await serveDemoApi(fleet, run);
   const link = consoleLink(
     config.console.url ?? api.url,
     await makeLink(store, { name: "operator", role: "admin" }, config.durations.consoleLinkMs),
   );
   sayHowToGoOn(environmentFor(config, fleetName, redisUrl), api.url, link);
+  // It goes on while people look, and ends where it is when they go. What it has done by then stays.
+  if (!(await wasPlayed(fleet.workshop)))
+    void playStory(fleet.workshop, interrupted.signal).catch(() => undefined);
   await new Promise((resolve) => {
     interrupted.signal.addEventListener("abort", resolve, { once: true });
     if (interrupted.signal.aborted) resolve(undefined);
@@ -409,6 +426,9 @@ function sayHowToGoOn(environment: readonly string[], apiUrl: string, link: stri
   output.talk("The fleet stays up. Watch it in a browser; this link signs you in once:");
   output.talk("");
   output.talk(`  ${link}`);
+  output.talk("");
+  output.talk("There, a working day of other customers is under way: answers that fail, a report type that");
+  output.talk("stops by itself, reports that wait for a decision of yours.");
   output.talk("");
   output.talk("Order more from a second terminal, in this folder:");
   output.talk("");

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { defineReport, json, text, type ReportType } from "../../../src/report-types/define-report.ts";
-import { Topic } from "./topic-type.ts";
+import { defineReport, json, text, type ReportType } from "../../src/report-types/define-report.ts";
 
+const Topic = z.object({ topic: z.string().min(1) });
 const Figures = z.object({ figures: z.array(z.string()).min(1) });
 
 /** Figures that a parser reads, a body that nothing can break, and a close that reads both. */
 export function briefType(type: string, title: string): ReportType {
-  return defineReport<Topic>({
+  return defineReport<z.infer<typeof Topic>>({
     type,
     version: 1,
     title,
