@@ -1,8 +1,11 @@
 /** What needs a person now, and whether the fleet earns or burns money. */
 import { z } from "zod";
-import { dayName, readSpend } from "../../store/books.ts";
-import { listBreakers, readBreaker } from "../../store/breakers.ts";
-import { listGroups } from "../../store/case-groups.ts";
+import { BREAKER_WORDS, openingReason } from "../../domain/breaker.ts";
+import { dayName, readSpendSums } from "../../store/books.ts";
+import { listBreakers, readBreaker, type BreakerRecord } from "../../store/breakers.ts";
+import { listGroups, type CaseGroup } from "../../store/case-groups.ts";
+import { readCreditTotals } from "../../store/credits.ts";
+import { countByStatus } from "../../store/find-reports.ts";
 import { listProcesses } from "../../store/processes.ts";
 import { redisNow } from "../../store/redis.ts";
 import { listRoutes } from "../../store/routes.ts";
@@ -37,76 +40,95 @@ const overview = page({
 
 async function readTiles({ store, caps }: ConsoleDesk, now: number): Promise<Html> {
   const today = dayName(Math.floor(now / DAY_MS));
-  const [groups, waiting, types, routes, lines, processes] = await Promise.all([
-    listGroups(store, { limit: MOST_GROUPS }),
+  const [groups, parked, types, routes, [day], processes, counts, credits] = await Promise.all([
+    listGroups(store, { limit: MOST_GROUPS, order: "credits" }),
     store.redis.zcard(store.keys.cases),
     listBreakers(store),
     listRoutes(store),
-    readSpend(store, today, today),
+    readSpendSums(store, today, today),
     listProcesses(store),
+    countByStatus(store),
+    readCreditTotals(store),
   ]);
   const breakers = await Promise.all(
-    types.map(async (type) => ({ type, ...(await readBreaker(store, type)) })),
+    types.map(async (type) => ({ type, record: await readBreaker(store, type) })),
   );
-  const broken = breakers.filter(({ breaker }) => breaker.state !== "closed");
+  const broken = breakers.filter(({ record }) => record.breaker.state !== "closed");
   const closed = routes.filter((route) => route.closed !== null || (route.closedUntil ?? 0) > now);
-  const spent = lines.reduce((sum, { micros }) => sum + micros, 0);
-  const wasted = lines
-    .filter(({ outcome }) => outcome === "wasted")
-    .reduce((sum, { micros }) => sum + micros, 0);
+  const spent = day?.totalMicros ?? 0;
+  const wasted = day?.spend.wasted ?? 0;
   const cap = caps.fleetPerDay;
+  const waiting = counts.find(({ status: word }) => word === "pending");
+  const writing = processes.filter(({ roles }) => roles.includes("worker")).length;
+  const versions = [...new Set(processes.map(({ version }) => version))].sort();
   return html`<div class="tiles">
-      ${tile("Waiting for a person", count(waiting), waiting === 0 ? "Nothing is parked." : "Parked failures.")}
-      ${tile("Stopped types", count(broken.length), `of ${count(types.length)} report types`)}
-      ${tile("Closed routes", count(closed.length), `of ${count(routes.length)} ways to a model`)}
-      ${tile("Spent today (UTC)", usd(spent), cap === null ? "No cap is set." : `${percent(spent, cap)} of the cap ${usd(cap)}`)}
-      ${tile("Wasted today", percent(wasted, spent), `${usd(wasted)} of what was spent`)}
-      ${tile("Processes", count(processes.length), "registered now")}
+      ${tile("Waiting for a person", "/review", count(parked), html`${parked === 0 ? "Nothing is parked." : "Parked failures."}`)}
+      ${tile("Stopped types", "/types", count(broken.length), html`of ${count(types.length)} report types`)}
+      ${tile("Closed routes", "/routes", count(closed.length), html`of ${count(routes.length)} ways to a model`)}
+      ${tile(
+        "Not begun yet",
+        "/reports?status=pending",
+        count(waiting?.count ?? 0),
+        waiting?.oldestAt == null
+          ? html`Every order has begun.`
+          : html`The oldest was ordered ${ago(waiting.oldestAt, now)}.`,
+      )}
+      ${tile("Spent today (UTC)", "/spend", usd(spent), html`${cap === null ? "No cap is set." : `${percent(spent, cap)} of the cap ${usd(cap)}`}`)}
+      ${tile("Wasted today", "/spend?by=kind", percent(wasted, spent), html`${usd(wasted)} of what was spent`)}
+      ${tile("Credits held", "/accounts", count(credits.held), html`of ${count(credits.deposits)} deposited`)}
+      ${tile("Workers", "/workers", count(writing), html`of ${count(processes.length)} processes, version ${versions.join(", ")}`)}
     </div>
-    ${
-      groups.length === 0
-        ? NOTHING
-        : html`<h2>What waits for a person</h2>
-            <table class="cards">
-              <thead>
-                <tr>
-                  <th>Failure</th>
-                  <th>Type</th>
-                  <th class="num">Open</th>
-                  <th class="num">Credits held</th>
-                  <th class="num">Spent</th>
-                  <th>Last seen</th>
-                </tr>
-              </thead>
-              <tbody data-rows>
-                ${groups.map(
-                  (group) =>
-                    html`<tr>
-                      <td>${group.failure.message}</td>
-                      <td>${group.type}${group.section === null ? "" : ` · ${group.section}`}</td>
-                      <td class="num" data-label="Open">${count(group.open)}</td>
-                      <td class="num" data-label="Held">${count(group.creditsHeld)}</td>
-                      <td class="num" data-label="Spent">${usd(group.spentMicros)}</td>
-                      <td data-label="Seen">${ago(group.lastSeen, now)}</td>
-                    </tr>`,
-                )}
-              </tbody>
-            </table>`
-    }
-    ${
-      broken.length === 0
-        ? NOTHING
-        : html`<h2>Stopped report types</h2>
-            <ul>
-              ${broken.map(({ type, breaker }) => html`<li>${status(breaker.state)} ${type}</li>`)}
-            </ul>`
-    }`;
+    ${groups.length === 0 ? NOTHING : groupTable(groups, now)}
+    ${broken.length === 0 ? NOTHING : brokenList(broken)}`;
 }
 
-function tile(title: string, big: string, small: string): Html {
+function groupTable(groups: readonly CaseGroup[], now: number): Html {
+  return html`<h2>What waits for a person</h2>
+    <table class="cards">
+      <thead>
+        <tr>
+          <th>Failure</th>
+          <th>Type</th>
+          <th class="num">Open</th>
+          <th class="num">Credits held</th>
+          <th class="num">Spent</th>
+          <th class="num">Last seen</th>
+        </tr>
+      </thead>
+      <tbody data-rows>
+        ${groups.map(
+          (group) =>
+            html`<tr>
+              <td><a href="/console/groups/${group.group}">${group.failure.message}</a></td>
+              <td>${group.type}${group.section === null ? "" : ` · ${group.section}`}</td>
+              <td class="num" data-label="Open">${count(group.open)}</td>
+              <td class="num" data-label="Held">${count(group.creditsHeld)}</td>
+              <td class="num" data-label="Spent">${usd(group.spentMicros)}</td>
+              <td class="num" data-label="Seen">${ago(group.lastSeen, now)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>`;
+}
+
+function brokenList(broken: readonly { type: string; record: BreakerRecord }[]): Html {
+  return html`<h2>Stopped report types</h2>
+    <ul>
+      ${broken.map(({ type, record: { breaker, waiting } }) => {
+        const opening = breaker.state === "closed" ? null : breaker.opening;
+        return html`<li>
+          <a href="/console/types/${type}">${type}</a> ${status(breaker.state, BREAKER_WORDS[breaker.state])}
+          ${opening === null ? NOTHING : html`<span class="why">${openingReason(opening)}.</span>`}
+          ${waiting === 0 ? NOTHING : html`<small>${count(waiting)} wait for it</small>`}
+        </li>`;
+      })}
+    </ul>`;
+}
+
+function tile(title: string, to: string, big: string, small: Html): Html {
   return html`<div class="tile">
     <h2>${title}</h2>
-    <p class="big">${big}</p>
+    <p class="big"><a href="/console${to}">${big}</a></p>
     <p class="muted">${small}</p>
   </div>`;
 }
