@@ -90,8 +90,16 @@ test("without --once it stays up, the command line finds it, and Ctrl-C ends eve
     { env },
   );
   expect(more.code).toBe(EXIT.ok);
-  const { data } = JSON.parse((await runCommand(["ls", "--json"], { env })).stdout) as { data: unknown[] };
-  expect(data).toHaveLength(4);
+  const ls = async (account: string) => {
+    const listed = await runCommand(["ls", "--account", account, "--json"], { env });
+    return (JSON.parse(listed.stdout) as { data: unknown[] }).data;
+  };
+  expect(await ls("demo")).toHaveLength(4);
+  // For the console there is a day of other customers.
+  await waitFor(
+    async () => (await ls("globex")).length > 0,
+    () => "nothing is played",
+  );
   await waitFor(
     async () => /listens on (\S+) /.exec(demo.said())?.[1] !== undefined,
     () => `it names no address: ${demo.said()}`,
