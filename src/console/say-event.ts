@@ -1,6 +1,58 @@
 /** An event of a report in words for an operator; null for what a history is better without. */
 import type { FleetEvent } from "../domain/events.ts";
 import { shortWait, usd } from "./format.ts";
+import { reportLink } from "./links.ts";
+
+/** What a whole fleet should hear of in the last hour, and where it leads; null for the daily work. */
+export function sayNews(event: FleetEvent): { words: string; to: string | null } | null {
+  switch (event.event) {
+    case "report.status":
+      return event.status === "needs_review" || event.status === "failed"
+        ? { words: `${event.type} ${sayEvent(event) ?? ""}`, to: reportLink(event.report) }
+        : null;
+    case "report.deadline_missed":
+      return { words: `a ${event.type} will be later than wanted`, to: reportLink(event.report) };
+    case "review.resolved":
+      return { words: sayEvent(event) ?? "", to: reportLink(event.report) };
+    case "repaired":
+      return { words: sayEvent(event) ?? "", to: reportLink(event.report) };
+    case "credit_review.opened":
+      return { words: `paid failure repeats: ${event.because}`, to: reportLink(event.report) };
+    case "credit_review.closed":
+      return { words: `paid failure was looked at by ${event.by}: ${event.because}`, to: null };
+    case "breaker": {
+      const cause =
+        event.by === null ? event.cause.replaceAll("_", " ") : `${event.by}, ${event.reason ?? ""}`;
+      return {
+        words: `${event.type}: breaker ${event.to.replaceAll("_", " ")} (${cause})`,
+        to: `/console/types/${encodeURIComponent(event.type)}`,
+      };
+    }
+    case "route.closed":
+      return { words: `route closed: ${event.because}`, to: "/console/routes" };
+    case "route.opened":
+      return { words: `route opened by ${event.by}`, to: "/console/routes" };
+    case "spending.stopped":
+      return { words: `spending stopped by ${event.by}: ${event.reason}`, to: "/console/spend" };
+    case "spending.started":
+      return { words: `spending started by ${event.by}`, to: "/console/spend" };
+    case "spending.capped":
+      return {
+        words: `a daily cap of ${event.scope === "fleet" ? "the fleet" : "an account"} is reached`,
+        to: "/console/spend",
+      };
+    case "webhook.disabled":
+      return { words: `a webhook endpoint was disabled: ${event.because}`, to: "/console/webhooks" };
+    case "intake.rejected":
+      return { words: `an order of the intake stream was refused: ${event.code}`, to: null };
+    case "api_key.created":
+      return { words: `${event.by} made an API key`, to: "/console/keys" };
+    case "api_key.revoked":
+      return { words: `${event.by} revoked an API key`, to: "/console/keys" };
+    default:
+      return null;
+  }
+}
 
 export function sayEvent(event: FleetEvent): string | null {
   switch (event.event) {

@@ -359,11 +359,17 @@ export async function readEvents(
       ? await store.redis.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", stream, afterId)
       : await store.redis.xread("COUNT", 500, "STREAMS", stream, afterId);
   const entries = reply?.[0]?.[1] ?? [];
-  return entries.map(([entryId, flat]) => ({
-    id: entryId,
-    at: Number.parseInt(entryId, 10),
-    event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent,
-  }));
+  return entries.map(timed);
+}
+
+/** The fleet's newest events, the newest first. */
+export async function readNewestEvents({ redis, keys }: Store, limit: number): Promise<TimedEvent[]> {
+  const entries = await redis.xrevrange(keys.fleetEvents, "+", "-", "COUNT", limit);
+  return entries.map(timed);
+}
+
+function timed([id, flat]: [string, string[]]): TimedEvent {
+  return { id, at: Number.parseInt(id, 10), event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent };
 }
 
 function parseReport(fields: Record<string, string>): StoredReport {

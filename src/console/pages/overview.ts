@@ -1,136 +1,281 @@
-/** What needs a person now, and whether the fleet earns or burns money. */
+/**
+ * The first look: what needs a person now, how much waits, and whether the fleet earns or burns money. Everything on it is
+ * read from sums and indexes, so it costs the same with ten reports and with ten thousand.
+ */
 import { z } from "zod";
-import { BREAKER_WORDS, openingReason } from "../../domain/breaker.ts";
+import { openingReason } from "../../domain/breaker.ts";
 import { dayName, readSpendSums } from "../../store/books.ts";
 import { listBreakers, readBreaker, type BreakerRecord } from "../../store/breakers.ts";
 import { listGroups, type CaseGroup } from "../../store/case-groups.ts";
 import { readCreditTotals } from "../../store/credits.ts";
-import { countByStatus } from "../../store/find-reports.ts";
-import { listProcesses } from "../../store/processes.ts";
-import { redisNow } from "../../store/redis.ts";
-import { listRoutes } from "../../store/routes.ts";
+import { countByStatus, type StatusCount } from "../../store/find-reports.ts";
+import { listProcesses, type ProcessRecord } from "../../store/processes.ts";
+import { redisNow, type Store } from "../../store/redis.ts";
+import { readNewestEvents } from "../../store/reports.ts";
+import { listRoutes, type RouteView } from "../../store/routes.ts";
 import { readSpendingStop, startSpending, stopSpending } from "../../store/spending.ts";
+import { bars } from "../chart.ts";
 import { form, why, whyField } from "../form.ts";
-import { ago, count, percent, status, usd } from "../format.ts";
+import { ago, count, kindBadge, percent, shortWait, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
-import { action, page, type ConsoleDesk, type Visit } from "../page.ts";
+import { groupLink } from "../links.ts";
+import { action, page, type Visit } from "../page.ts";
+import { sayNews } from "../say-event.ts";
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const MOST_GROUPS = 5;
+const DAYS = 14;
+/** Among so many of the newest events the news is looked for. */
+const EVENTS = 400;
+const MOST_NEWS = 12;
 
 const overview = page({
   path: "/",
   role: "viewer",
   async show(visit) {
     const { store } = visit.desk;
-    const now = await redisNow(store);
-    const [tiles, stopped] = await Promise.all([readTiles(visit.desk, now), readSpendingStop(store)]);
+    const [state, stopped] = await Promise.all([readState(store), readSpendingStop(store)]);
+    const news = html`<h2>The last hour</h2>
+      ${lately(state)}`;
     return {
       title: "Overview",
       nav: "overview",
       body: html`<h1>Overview</h1>
-        <div id="overview" data-live="reports reviews types routes spending credits">${tiles}</div>
+        <div id="overview" data-live="reports reviews types routes spending credits webhooks">
+          ${needed(state)} ${tiles(state, visit)}
+          <div class="beside">
+            <div>${news}</div>
+            <aside aria-label="Spend of two weeks">${twoWeeks(state)}</aside>
+          </div>
+        </div>
         <section id="spending">
           <h2>Stop everything</h2>
-          ${visit.may("admin") ? spendingSwitch(visit, stopped !== null) : html`<p class="muted">An admin can stop all spending here.</p>`}
+          ${
+            visit.may("admin")
+              ? spendingSwitch(visit, stopped !== null)
+              : html`<p class="muted">An admin can stop all spending here.</p>`
+          }
         </section>`,
     };
   },
 });
 
-async function readTiles({ store, caps }: ConsoleDesk, now: number): Promise<Html> {
-  const today = dayName(Math.floor(now / DAY_MS));
-  const [groups, parked, types, routes, [day], processes, counts, credits] = await Promise.all([
+interface State {
+  now: number;
+  groups: CaseGroup[];
+  openCases: number;
+  counts: ReadonlyMap<StatusCount["status"], StatusCount>;
+  breakers: (BreakerRecord & { type: string })[];
+  routes: RouteView[];
+  days: Awaited<ReturnType<typeof readSpendSums>>;
+  held: number;
+  processes: ProcessRecord[];
+  news: News[];
+}
+
+interface News {
+  /** The newest of them. */
+  at: number;
+  words: string;
+  to: string | null;
+  times: number;
+}
+
+async function readState(store: Store): Promise<State> {
+  const now = await redisNow(store);
+  const today = Math.floor(now / DAY_MS);
+  const [groups, openCases, counts, types, routes, days, { held }, processes, events] = await Promise.all([
     listGroups(store, { limit: MOST_GROUPS, order: "credits" }),
     store.redis.zcard(store.keys.cases),
+    countByStatus(store),
     listBreakers(store),
     listRoutes(store),
-    readSpendSums(store, today, today),
-    listProcesses(store),
-    countByStatus(store),
+    readSpendSums(store, dayName(today - DAYS + 1), dayName(today)),
     readCreditTotals(store),
+    listProcesses(store),
+    readNewestEvents(store, EVENTS),
   ]);
   const breakers = await Promise.all(
-    types.map(async (type) => ({ type, record: await readBreaker(store, type) })),
+    types.map(async (type) => ({ type, ...(await readBreaker(store, type)) })),
   );
-  const broken = breakers.filter(({ record }) => record.breaker.state !== "closed");
-  const closed = routes.filter((route) => route.closed !== null || (route.closedUntil ?? 0) > now);
-  const spent = day?.totalMicros ?? 0;
-  const wasted = day?.spend.wasted ?? 0;
-  const cap = caps.fleetPerDay;
-  const waiting = counts.find(({ status: word }) => word === "pending");
-  const writing = processes.filter(({ roles }) => roles.includes("worker")).length;
-  const versions = [...new Set(processes.map(({ version }) => version))].sort();
-  return html`<div class="tiles">
-      ${tile("Waiting for a person", "/review", count(parked), html`${parked === 0 ? "Nothing is parked." : "Parked failures."}`)}
-      ${tile("Stopped types", "/types", count(broken.length), html`of ${count(types.length)} report types`)}
-      ${tile("Closed routes", "/routes", count(closed.length), html`of ${count(routes.length)} ways to a model`)}
-      ${tile(
-        "Not begun yet",
-        "/reports?status=pending",
-        count(waiting?.count ?? 0),
-        waiting?.oldestAt == null
-          ? html`Every order has begun.`
-          : html`The oldest was ordered ${ago(waiting.oldestAt, now)}.`,
+  const news = events.flatMap(({ at, event }) => {
+    const said = at < now - HOUR_MS ? null : sayNews(event);
+    return said === null ? [] : [{ at, ...said }];
+  });
+  return {
+    now,
+    groups,
+    openCases,
+    counts: new Map(counts.map((one) => [one.status, one])),
+    breakers,
+    routes,
+    days,
+    held,
+    processes,
+    news: gathered(news).slice(0, MOST_NEWS),
+  };
+}
+
+/** The same thing many times is one line. */
+function gathered(all: readonly Omit<News, "times">[]): News[] {
+  const byWords = new Map<string, News>();
+  for (const one of all) {
+    const known = byWords.get(one.words);
+    if (known === undefined) byWords.set(one.words, { ...one, times: 1 });
+    else known.times += 1;
+  }
+  return [...byWords.values()];
+}
+
+function needed({ groups, openCases, breakers, routes, processes, now }: State): Html {
+  const stopped = breakers.filter(({ breaker }) => breaker.state === "open");
+  const onTrial = breakers.filter(({ breaker }) => breaker.state === "half_open");
+  const closed = routes.filter((route) => route.closed !== null);
+  const noWorker = !processes.some(({ roles }) => roles.includes("worker"));
+  if (openCases + stopped.length + onTrial.length + closed.length === 0 && !noWorker)
+    return html`<p class="banner good">Nothing needs a person now.</p>`;
+  const shown = groups.reduce((sum, { open }) => sum + open, 0);
+  return html`<section class="needed" aria-labelledby="needed">
+    <h2 id="needed">Needs a person now</h2>
+    <ul class="plain" data-rows>
+      ${
+        noWorker
+          ? line(
+              bad("No worker"),
+              html`<a href="/console/workers">No section is written</a>: no process with the role worker is
+                registered.`,
+            )
+          : NOTHING
+      }
+      ${stopped.map((one) => line(bad("Stopped"), stoppedType(one), html`${count(one.waiting)} reports wait`))}
+      ${onTrial.map(({ type }) => line(html`<span class="badge warn">On trial</span>`, typeLink(type)))}
+      ${closed.map((one) =>
+        line(bad("Closed"), html`<a href="/console/routes" class="mono">${one.route}</a> ${one.closed}`),
       )}
-      ${tile("Spent today (UTC)", "/spend", usd(spent), html`${cap === null ? "No cap is set." : `${percent(spent, cap)} of the cap ${usd(cap)}`}`)}
-      ${tile("Wasted today", "/spend?by=kind", percent(wasted, spent), html`${usd(wasted)} of what was spent`)}
-      ${tile("Credits held", "/accounts", count(credits.held), html`of ${count(credits.deposits)} deposited`)}
-      ${tile("Workers", "/workers", count(writing), html`of ${count(processes.length)} processes, version ${versions.join(", ")}`)}
-    </div>
-    ${groups.length === 0 ? NOTHING : groupTable(groups, now)}
-    ${broken.length === 0 ? NOTHING : brokenList(broken)}`;
+      ${groups.map((group) => groupLine(group, now))}
+    </ul>
+    ${shown < openCases ? html`<p><a href="/console/review">All ${count(openCases)} cases</a></p>` : NOTHING}
+  </section>`;
 }
 
-function groupTable(groups: readonly CaseGroup[], now: number): Html {
-  return html`<h2>What waits for a person</h2>
-    <table class="cards">
-      <thead>
-        <tr>
-          <th>Failure</th>
-          <th>Type</th>
-          <th class="num">Open</th>
-          <th class="num">Credits held</th>
-          <th class="num">Spent</th>
-          <th class="num">Last seen</th>
-        </tr>
-      </thead>
-      <tbody data-rows>
-        ${groups.map(
-          (group) =>
-            html`<tr>
-              <td><a href="/console/groups/${group.group}">${group.failure.message}</a></td>
-              <td>${group.type}${group.section === null ? "" : ` · ${group.section}`}</td>
-              <td class="num" data-label="Open">${count(group.open)}</td>
-              <td class="num" data-label="Held">${count(group.creditsHeld)}</td>
-              <td class="num" data-label="Spent">${usd(group.spentMicros)}</td>
-              <td class="num" data-label="Seen">${ago(group.lastSeen, now)}</td>
-            </tr>`,
-        )}
-      </tbody>
-    </table>`;
+function line(badge: Html, what: Html, money: Html = NOTHING): Html {
+  return html`<li><span>${badge}</span> <span>${what}</span> <span class="muted">${money}</span></li>`;
 }
 
-function brokenList(broken: readonly { type: string; record: BreakerRecord }[]): Html {
-  return html`<h2>Stopped report types</h2>
-    <ul>
-      ${broken.map(({ type, record: { breaker, waiting } }) => {
-        const opening = breaker.state === "closed" ? null : breaker.opening;
-        return html`<li>
-          <a href="/console/types/${type}">${type}</a> ${status(breaker.state, BREAKER_WORDS[breaker.state])}
-          ${opening === null ? NOTHING : html`<span class="why">${openingReason(opening)}.</span>`}
-          ${waiting === 0 ? NOTHING : html`<small>${count(waiting)} wait for it</small>`}
-        </li>`;
-      })}
-    </ul>`;
+function bad(word: string): Html {
+  return html`<span class="badge bad">${word}</span>`;
 }
 
-function tile(title: string, to: string, big: string, small: Html): Html {
+function typeLink(type: string): Html {
+  return html`<a href="/console/types/${encodeURIComponent(type)}">${type}</a>`;
+}
+
+function stoppedType({ type, breaker }: State["breakers"][number]): Html {
+  return breaker.state === "open"
+    ? html`${typeLink(type)} ${openingReason(breaker.opening)}`
+    : typeLink(type);
+}
+
+function groupLine(group: CaseGroup, now: number): Html {
+  const { failure, type, section, open, creditsHeld, spentMicros, waitingSince } = group;
+  const where = `${type}${section === null ? "" : ` · ${section}`}`;
+  return line(
+    kindBadge(failure.kind),
+    html`<a href="${groupLink(group.group)}">${open === 1 ? "" : `${count(open)} × `}${where}</a>
+      ${failure.message}`,
+    html`${count(creditsHeld)} credits held, ${usd(spentMicros)}
+    spent${waitingSince === null ? "" : html`, ${ago(waitingSince, now)}`}`,
+  );
+}
+
+function tiles({ counts, days, held, processes, now }: State, { desk }: Visit): Html {
+  const of = (...statuses: StatusCount["status"][]) => statuses.flatMap((status) => counts.get(status) ?? []);
+  const waiting = of("pending", "waiting_for_retry");
+  const oldest = Math.min(...waiting.flatMap(({ oldestAt }) => oldestAt ?? []));
+  const number = (all: readonly StatusCount[]) => all.reduce((sum, one) => sum + one.count, 0);
+  const today = days.at(-1);
+  const total = today?.totalMicros ?? 0;
+  const cap = desk.caps.fleetPerDay;
+  const lost = (today?.spend.wasted ?? 0) + (today?.spend.unknown ?? 0);
+  const workers = processes.filter(({ roles }) => roles.includes("worker")).length;
+  const versions = [...new Set(processes.map(({ version }) => version))];
+  return html`<div class="tiles">
+    ${tile(
+      "Waiting",
+      html`<a href="/console/reports?status=pending">${count(number(waiting))}</a>`,
+      number(waiting) === 0 ? "Nothing waits for its turn." : `the oldest for ${shortWait(now - oldest)}`,
+    )}
+    ${tile(
+      "Being written",
+      html`<a href="/console/reports?status=running">${count(number(of("running")))}</a>`,
+      `${count(number(of("completed")))} delivered, ${count(number(of("failed", "cancelled")))} ended without`,
+    )}
+    ${tile(
+      "Spent today (UTC)",
+      html`<a href="/console/spend">${usd(total)}</a>`,
+      cap === null
+        ? "No daily cap is set."
+        : html`${percent(total, cap)} of the cap ${usd(cap)}
+            <meter
+              min="0"
+              max="${cap}"
+              high="${Math.round(cap * 0.8)}"
+              value="${Math.min(total, cap)}"
+              aria-label="Of the daily cap"
+            ></meter>`,
+    )}
+    ${tile("Wasted today", html`<a href="/console/spend?by=kind">${percent(lost, total)}</a>`, `${usd(lost)} brought nothing`)}
+    ${tile("Credits held", html`<a href="/console/accounts">${count(held)}</a>`, "for reports that are not over")}
+    ${tile(
+      "Workers",
+      html`<a href="/console/workers">${count(workers)}</a>`,
+      versions.length === 0 ? "none registered" : `version ${versions.join(" and ")}`,
+    )}
+  </div>`;
+}
+
+function tile(title: string, big: Html | string, small: Html | string): Html {
   return html`<div class="tile">
     <h2>${title}</h2>
-    <p class="big"><a href="/console${to}">${big}</a></p>
+    <p class="big">${big}</p>
     <p class="muted">${small}</p>
   </div>`;
+}
+
+function lately({ news, now }: State): Html {
+  if (news.length === 0) return html`<p class="muted">Nothing out of the ordinary.</p>`;
+  return html`<ol class="events">
+    ${news.map(
+      ({ at, words, to, times }) =>
+        html`<li>
+          ${ago(at, now)}
+          <span
+            >${to === null ? words : html`<a href="${to}">${words}</a>`}${times === 1 ? NOTHING : html` <small>${times} times</small>`}</span
+          >
+        </li>`,
+    )}
+  </ol>`;
+}
+
+const LOOKS = ["useful", "repaired", "pending", "unknown", "wasted"] as const;
+
+function twoWeeks({ days }: State): Html {
+  const total = days.reduce((sum, { totalMicros }) => sum + totalMicros, 0);
+  const wasted = days.reduce((sum, { spend }) => sum + spend.wasted, 0);
+  return html`<h2>Two weeks</h2>
+    <p>${usd(total)} spent, ${percent(wasted, total)} wasted.</p>
+    ${bars(
+      `Spend of the last ${DAYS} days`,
+      days.map(({ day, spend }) => ({
+        label: day.slice(8),
+        parts: LOOKS.map((look) => ({
+          look,
+          value: spend[look],
+          title: `${day}: ${usd(spend[look])} ${look}`,
+        })),
+      })),
+    )}`;
 }
 
 function spendingSwitch(visit: Visit, isStopped: boolean): Html {

@@ -116,7 +116,7 @@ function spend({ stored }: Seen): Html {
             ${parts.map((outcome) => {
               const share = (100 * report.spend[outcome]) / total;
               at += share;
-              return html`<rect class="${outcome}" x="${at - share}%" width="${share}%" height="10" />`;
+              return html`<rect class="part-${outcome}" x="${at - share}%" width="${share}%" height="10" />`;
             })}
           </svg>`
     }
@@ -125,7 +125,7 @@ function spend({ stored }: Seen): Html {
         (outcome) =>
           html`<li>
             <svg class="bar" width="10" height="10" aria-hidden="true">
-              <rect class="${outcome}" width="10" height="10" />
+              <rect class="part-${outcome}" width="10" height="10" />
             </svg>
             ${usd(report.spend[outcome])} <span class="muted">${OUTCOME_WORDS[outcome]}</span>
           </li>`,
