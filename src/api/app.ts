@@ -20,9 +20,9 @@ import { ROUTES } from "./routes.ts";
 import { DryRun } from "./schemas.ts";
 import { z } from "zod";
 
-/** The operator's pages: served under /console, behind a login of their own. */
+/** The operator's pages, and Bull Board: behind a login of their own. */
 export interface Pages {
-  router: Router;
+  mounts: readonly (readonly [path: string, router: Router])[];
   /** Ends the streams that its pages listen to. */
   close(): void;
 }
@@ -93,7 +93,7 @@ export function createApi(settings: ApiSettings): Express {
       retryAfterMs: 1_000,
     });
   });
-  if (settings.pages !== null) app.use("/console", settings.pages.router);
+  if (settings.pages !== null) for (const [path, router] of settings.pages.mounts) app.use(path, router);
   app.use(authenticate(desk.store, settings.requestsPerMinute));
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ":$1");

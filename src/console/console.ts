@@ -20,7 +20,8 @@ import { bareIn, pageIn } from "./layout.ts";
 import { Live } from "./live.ts";
 import type { Action, ConsoleDesk, Done, Page, Shown, ShownPage, Visit } from "./page.ts";
 import { PAGES } from "./pages.ts";
-import { foreignBecause } from "./same-origin.ts";
+import { QUEUES_PATH, queuesRouter } from "./plumbing.ts";
+import { sameOrigin } from "./same-origin.ts";
 import { signInByLink, signInByPassword, type SignedIn } from "./sign-in.ts";
 import type { Users } from "./users.ts";
 
@@ -64,7 +65,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
   router.get("/login", async (request: Request, response: Response) => {
     await sendBare(response, 200, "Sign in", signInForm(wanted(request.query["to"]), null, users.size > 0));
   });
-  router.post("/login", sameOrigin, formBody(FORM_BYTES), async (request: Request, response: Response) => {
+  router.post("/login", fromOurPage, formBody(FORM_BYTES), async (request: Request, response: Response) => {
     const fields = fieldsOf(request);
     const given = { name: fields["name"] ?? "", password: fields["password"] ?? "" };
     const signedIn = await signInByPassword(signInDesk, given, request);
@@ -82,7 +83,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
   router.get("/link/:text", async (request: Request, response: Response) => {
     await sendBare(response, 200, "Sign in", linkForm(String(request.params["text"])));
   });
-  router.post("/link/:text", sameOrigin, async (request: Request, response: Response) => {
+  router.post("/link/:text", fromOurPage, async (request: Request, response: Response) => {
     const signedIn = await signInByLink(signInDesk, String(request.params["text"]), request);
     if (await letIn(request, response, signedIn, "/console")) return;
     const said =
@@ -105,7 +106,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
   });
   router.post(
     "/logout",
-    sameOrigin,
+    fromOurPage,
     formBody(FORM_BYTES),
     ownWish,
     async (request: Request, response: Response) => {
@@ -121,7 +122,7 @@ export function createConsole(settings: ConsoleSettings): Pages {
     else
       router.post(
         one.path,
-        sameOrigin,
+        fromOurPage,
         formBody(one.maxBytes ?? FORM_BYTES),
         ownWish,
         mustHold(one.role),
@@ -131,11 +132,19 @@ export function createConsole(settings: ConsoleSettings): Pages {
   router.use(() => {
     throw new Problem("not_found", "There is no page at this address.");
   });
+  const queues = queuesRouter(desk, requireSession, (request) => sessionOf(request).session);
   // Four parameters are how express knows an error handler.
-  router.use(async (error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    await refuse(error, request, response);
-  });
-  return { router, close: () => live.close() };
+  for (const each of [router, queues])
+    each.use(async (error: unknown, request: Request, response: Response, _next: NextFunction) => {
+      await refuse(error, request, response);
+    });
+  return {
+    mounts: [
+      ["/console", router],
+      [QUEUES_PATH, queues],
+    ],
+    close: () => live.close(),
+  };
 
   function cookieOptions() {
     return { httpOnly: true, sameSite: "strict", secure, path: "/" } as const;
@@ -158,7 +167,10 @@ export function createConsole(settings: ConsoleSettings): Pages {
   async function requireSession(request: Request, response: Response, next: NextFunction): Promise<void> {
     const cookie = cookieOf(request);
     // What the page asks for by itself keeps nobody signed in.
-    const byPerson = request.get("X-Live") === undefined && request.path !== "/events";
+    const byPerson =
+      request.get("X-Live") === undefined &&
+      request.path !== "/events" &&
+      !(request.method === "GET" && request.originalUrl.startsWith(`${QUEUES_PATH}/api/`));
     const session = cookie === null ? null : await visitSession(store, cookie, byPerson, durations);
     // A person who was taken off the list, or has another password or role now, comes in anew.
     const isCurrent =
@@ -316,9 +328,8 @@ function ownWish(request: Request, _response: Response, next: NextFunction): voi
   next();
 }
 
-function sameOrigin(request: Request, _response: Response, next: NextFunction): void {
-  const because = foreignBecause(request);
-  if (because !== null) throw new Problem("forbidden", `Refused: ${because}. Nothing was changed.`);
+function fromOurPage(request: Request, _response: Response, next: NextFunction): void {
+  sameOrigin(request);
   next();
 }
 

@@ -41,3 +41,15 @@ test("every page is as clean and accessible in the dark", async () => {
   }
   await visitor.close();
 });
+
+test("Bull Board runs under its own policy without a complaint, and leads back to the report", async () => {
+  const visitor = await visit(browser, api, story.fleet.store);
+  await visitor.goTo(`/console/reports/${story.ids.parked}`);
+  await visitor.page.getByRole("link", { name: "in the queue" }).click();
+  await visitor.page.getByRole("link", { name: "Its report" }).first().waitFor();
+  expect(visitor.complaints).toEqual([]);
+  expect(await visitor.page.getByRole("link", { name: "Its report" }).first().getAttribute("href")).toBe(
+    `/console/reports/${story.ids.parked}`,
+  );
+  await visitor.close();
+});

@@ -66,6 +66,12 @@ export class Visitor {
     return this.#ask("POST", path, { ...from, ...headers }, new URLSearchParams(fields));
   }
 
+  /** As Bull Board's page does it. */
+  put(path: string, headers: Record<string, string> = {}): Promise<Read> {
+    const from = { "Sec-Fetch-Site": "same-origin", Origin: this.#url };
+    return this.#ask("PUT", path, { ...from, ...headers });
+  }
+
   /** The token of the forms on a page. */
   async token(): Promise<string> {
     const { text } = await this.get("/console");

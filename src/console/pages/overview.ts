@@ -193,7 +193,6 @@ function tiles({ counts, days, held, processes, now }: State, { desk }: Visit): 
   const of = (...statuses: StatusCount["status"][]) => statuses.flatMap((status) => counts.get(status) ?? []);
   const waiting = of("pending", "waiting_for_retry");
   const oldest = Math.min(...waiting.flatMap(({ oldestAt }) => oldestAt ?? []));
-  const number = (all: readonly StatusCount[]) => all.reduce((sum, one) => sum + one.count, 0);
   const today = days.at(-1);
   const total = today?.totalMicros ?? 0;
   const cap = desk.caps.fleetPerDay;
@@ -203,13 +202,13 @@ function tiles({ counts, days, held, processes, now }: State, { desk }: Visit): 
   return html`<div class="tiles">
     ${tile(
       "Waiting",
-      html`<a href="/console/reports?status=pending">${count(number(waiting))}</a>`,
-      number(waiting) === 0 ? "Nothing waits for its turn." : `the oldest for ${shortWait(now - oldest)}`,
+      html`<a href="/console/reports?status=pending">${count(sumOf(waiting))}</a>`,
+      sumOf(waiting) === 0 ? "Nothing waits for its turn." : `the oldest for ${shortWait(now - oldest)}`,
     )}
     ${tile(
       "Being written",
-      html`<a href="/console/reports?status=running">${count(number(of("running")))}</a>`,
-      `${count(number(of("completed")))} delivered, ${count(number(of("failed", "cancelled")))} ended without`,
+      html`<a href="/console/reports?status=running">${count(sumOf(of("running")))}</a>`,
+      `${count(sumOf(of("completed")))} delivered, ${count(sumOf(of("failed", "cancelled")))} ended without`,
     )}
     ${tile(
       "Spent today (UTC)",
@@ -233,6 +232,10 @@ function tiles({ counts, days, held, processes, now }: State, { desk }: Visit): 
       versions.length === 0 ? "none registered" : `version ${versions.join(" and ")}`,
     )}
   </div>`;
+}
+
+function sumOf(all: readonly StatusCount[]): number {
+  return all.reduce((sum, one) => sum + one.count, 0);
 }
 
 function tile(title: string, big: Html | string, small: Html | string): Html {

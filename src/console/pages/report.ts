@@ -11,7 +11,7 @@ import { drawWaterfall } from "../draw-waterfall.ts";
 import { form, why, whyField } from "../form.ts";
 import { ago, count, percent, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
-import { reportLink } from "../links.ts";
+import { jobLink, reportLink } from "../links.ts";
 import { action, page, type Visit } from "../page.ts";
 import { sayEvent } from "../say-event.ts";
 import { waterfallOf } from "../waterfall.ts";
@@ -143,6 +143,8 @@ function facts({ stored, now }: Seen): Html {
       <dd><a href="/console/reports?account=${encodeURIComponent(report.account)}">${report.account}</a></dd>
       <dt>Run</dt>
       <dd>${report.run}${report.round > 0 ? `, round ${report.round}` : ""}</dd>
+      <dt>Job</dt>
+      <dd><a class="mono small" href="${jobLink(report.id, report.run)}">in the queue</a></dd>
       <dt>Priority</dt>
       <dd>${report.priority}</dd>
       ${

@@ -27,6 +27,8 @@ export interface Visitor {
   context: BrowserContext;
   /** Goes to an address of the console, such as `/console/reports`. */
   goTo(path: string): Promise<void>;
+  /** What the pages complained about so far; empty where all is well. */
+  complaints: readonly string[];
   /** No complaint so far, and axe finds nothing on the page as it stands. */
   expectClean(): Promise<void>;
   close(): Promise<void>;
@@ -67,6 +69,7 @@ export async function visit(
   return {
     page,
     context,
+    complaints,
     async goTo(path) {
       const answer = await page.goto(path);
       expect([path, answer?.status()]).toEqual([path, 200]);
