@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { readBalance } from "../../src/store/credits.ts";
-import { listProcesses } from "../../src/store/processes.ts";
+import { listInHand, listProcesses } from "../../src/store/processes.ts";
 import { readReport, readSections } from "../../src/store/reports.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { composeFleet, imageWithTypes, waitForFleet, type ComposeFleet } from "../support/compose.ts";
@@ -272,6 +272,34 @@ test("rolled to a new version with reports in flight: each is finished by the ne
   const [newest = ""] = await orderOverHttp(1);
   await delivered([newest as ReportId]);
   expect((await readReport(await fleet.store(), newest as ReportId))?.report.typeVersion).toBe(2);
+});
+
+test("a pool in one container writes in the workers' place; a replica killed in it is replaced, and its work handed on", async () => {
+  await fleet.pool();
+  await workersRegistered(2);
+  const [container = ""] = await fleet.containers("worker");
+  const before = (await fleet.ledger()).length;
+  const ids = await orderOverHttp(10);
+  await callsBegun(before);
+  const store = await fleet.store();
+  const crashesBefore = await crashesCounted();
+  const replicas = (await listProcesses(store)).filter(({ roles }) => roles === "worker");
+  const busy = await waitForFleet(
+    fleet,
+    async () => {
+      for (const replica of replicas) if ((await listInHand(store, replica.id)).length > 0) return replica;
+      return null;
+    },
+    () => "no replica has anything in hand",
+  );
+  await fleet.podman("exec", container, "node", "-e", `process.kill(${busy.pid}, "SIGKILL")`);
+  await delivered(ids);
+  const told = await fleet.podman("logs", container);
+  expect(told).toMatch(/Replica \d ended by itself \(pid \d+, SIGKILL\), 1 in a row/);
+  expect(told).toContain(`of the dead ${busy.id} are handed on`);
+  const more = duplicatesIn(await fleet.ledger()) - paidTwice;
+  expect(more).toBeLessThanOrEqual((await crashesCounted()) - crashesBefore);
+  paidTwice += more;
 });
 
 test("torn down with reports in flight and brought up again: everything is there, and what was begun is finished", async () => {

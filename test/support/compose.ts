@@ -35,7 +35,9 @@ export interface ComposeFleet {
   ledger(): Promise<LedgerRow[]>;
   /** Stops a role as its grace allows, and starts it from another image. */
   roll(role: (typeof ROLES)[number], image: string): Promise<void>;
-  /** Takes every container away; what is in volumes stays. */
+  /** Puts the pool in the place of the worker containers. */
+  pool(): Promise<void>;
+  /** Takes every container away; what is in volumes stays. Afterwards workers are containers of their own again. */
   down(): Promise<void>;
   /** Takes everything away. */
   remove(): Promise<void>;
@@ -59,10 +61,11 @@ export async function composeFleet(settings: {
   const password = "compose-test-0123456789";
   let image = settings.image;
   let workers = 2;
+  let files = FILES;
   let store: { address: string; open: Store } | null = null;
 
   const compose = (...args: string[]) =>
-    exec("podman-compose", ["-p", project, ...FILES.flatMap((file) => ["-f", file]), ...args], {
+    exec("podman-compose", ["-p", project, ...files.flatMap((file) => ["-f", file]), ...args], {
       cwd: root,
       maxBuffer: 64 * 1_048_576,
       env: {
@@ -93,6 +96,11 @@ export async function composeFleet(settings: {
       .split("\n")
       .filter((name) => name !== "")
       .sort();
+
+  async function takeAway(service: string): Promise<void> {
+    await compose("stop", "-t", STOP_SECONDS, service);
+    for (const name of await names(true, ofService(service))) await podman("rm", name);
+  }
 
   return {
     apiUrl: `http://127.0.0.1:${apiPort}`,
@@ -125,13 +133,18 @@ export async function composeFleet(settings: {
         .map((line) => JSON.parse(line) as LedgerRow);
     },
     async roll(role, next) {
-      await compose("stop", "-t", STOP_SECONDS, role);
-      for (const name of await names(true, ofService(role))) await podman("rm", name);
+      await takeAway(role);
       image = next;
       await compose("up", "-d", role);
     },
+    async pool() {
+      await takeAway("worker");
+      files = [...FILES, "docker-compose.pool.yml"];
+      await compose("up", "-d", "worker");
+    },
     async down() {
       await compose("down", "-t", STOP_SECONDS);
+      files = FILES;
     },
     async remove() {
       store?.open.redis.disconnect();
