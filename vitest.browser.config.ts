@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 1,
     // A browser walks through every page, and a machine may be slow.
     testTimeout: 300_000,
+    // The first test may have to bring the browser.
+    hookTimeout: 420_000,
   },
 });

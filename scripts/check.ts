@@ -27,14 +27,14 @@ const steps: { name: string; run(): Promise<Ended> }[] = [
   { name: "unused code", run: () => runTool("knip", []) },
   { name: "tests", run: () => runTests([]) },
 ];
-if (process.argv.includes("--with-chaos")) {
-  steps.push({ name: "chaos", run: () => runTests(["--config", "vitest.chaos.config.ts"]) });
-}
 if (process.argv.includes("--with-browser")) {
   steps.push({ name: "browser", run: () => runTests(["--config", "vitest.browser.config.ts"]) });
 }
 if (process.argv.includes("--with-prometheus")) {
   steps.push({ name: "prometheus", run: () => runTests(["--config", "vitest.prometheus.config.ts"]) });
+}
+if (process.argv.includes("--with-chaos")) {
+  steps.push({ name: "chaos", run: () => runTests(["--config", "vitest.chaos.config.ts"]) });
 }
 if (process.argv.includes("--with-pack")) steps.push({ name: "package", run: runPackTest });
 

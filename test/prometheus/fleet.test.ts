@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BOARDS } from "../../dashboards/boards.ts";
 import { BREAKER_TURNS, DEPLOYS } from "../../dashboards/build.ts";
-import { findPrometheus } from "../../scripts/prometheus/find-prometheus.ts";
+import { findPrometheus } from "../../scripts/programs/find-prometheus.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { SIMULATED_MODELS } from "../../src/llm/prices.ts";

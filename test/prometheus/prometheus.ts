@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { findPrometheus } from "../../scripts/prometheus/find-prometheus.ts";
+import { findPrometheus } from "../../scripts/programs/find-prometheus.ts";
 import { waitFor } from "../../src/testing.ts";
 
 const DASHBOARDS = resolve(import.meta.dirname, "../../dashboards");

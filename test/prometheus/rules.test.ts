@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { resolve } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { findPrometheus } from "../../scripts/prometheus/find-prometheus.ts";
+import { findPrometheus } from "../../scripts/programs/find-prometheus.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 let promtool: string;

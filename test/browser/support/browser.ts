@@ -2,23 +2,19 @@
  * A real Chromium at the console. Whatever a page complains about on the way (a script's error, a violated policy, an
  * address it could not load, a request to anywhere else) is kept, and `expectClean` fails on it.
  */
-import { existsSync } from "node:fs";
 import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { expect } from "vitest";
+import { findChromium } from "../../../scripts/programs/find-chromium.ts";
 import type { PersonRole } from "../../../src/domain/person.ts";
 import { makeLink } from "../../../src/store/console-sessions.ts";
 import type { Store } from "../../../src/store/redis.ts";
-
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 export const SIZES = { desktop: { width: 1_280, height: 900 }, phone: { width: 390, height: 844 } } as const;
 export type Size = keyof typeof SIZES;
 
 export async function openBrowser(): Promise<Browser> {
-  const executablePath = PLACES.find((path) => existsSync(path));
-  if (executablePath === undefined)
-    throw new Error(`There is no Chromium at ${PLACES.join(", ")}. \`apt-get install chromium\` brings one.`);
+  const executablePath = await findChromium((line) => void process.stderr.write(`${line}\n`));
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
