@@ -7,7 +7,7 @@ import express, { type NextFunction, type Request, type RequestHandler, type Res
 import { contentSecurityPolicy, referrerPolicy } from "helmet";
 import type { z } from "zod";
 import type { Pages } from "../api/app.ts";
-import { Problem, problemOf, PROBLEMS } from "../api/problems.ts";
+import { Problem, problemOf, PROBLEMS, type ProblemCode } from "../api/problems.ts";
 import { holdsRole, personInAudit, type PersonRole } from "../domain/person.ts";
 import { recordAudit } from "../store/audit.ts";
 import { endSession, sayInSession, visitSession, type Session } from "../store/console-sessions.ts";
@@ -290,7 +290,8 @@ export function createConsole(settings: ConsoleSettings): Pages {
 
   async function refuse(error: unknown, request: Request, response: Response): Promise<void> {
     const problem = problemOf(error);
-    const { status, title } = PROBLEMS[problem.code];
+    const { status } = PROBLEMS[problem.code];
+    const title = TITLES[problem.code] ?? PROBLEMS[problem.code].title;
     const requestId = response.get("X-Request-Id") ?? "";
     if (status >= 500) settings.onError(problem.cause ?? problem, requestId);
     if (response.headersSent) {
@@ -306,6 +307,12 @@ export function createConsole(settings: ConsoleSettings): Pages {
     else await sendBare(response, status, title, body);
   }
 }
+
+/** Where the API speaks of keys, a page speaks to a person. */
+const TITLES: Partial<Record<ProblemCode, string>> = {
+  unauthorized: "You are signed out",
+  forbidden: "This is not possible for you",
+};
 
 function sessionOf(request: Request): { session: Session; cookie: string } {
   const found = sessions.get(request);

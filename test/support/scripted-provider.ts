@@ -10,8 +10,8 @@ export interface ScriptedProvider {
   url: string;
   /** The prompts so far. */
   asked: string[];
-  /** From now on. */
-  answer: (prompt: string) => string;
+  /** From now on; a refusal where it has a status. */
+  answer: (prompt: string) => string | { status: number; body: unknown };
   /** Waited for before anything is answered. */
   before: () => Promise<void>;
   close(): Promise<void>;
@@ -25,6 +25,11 @@ export async function startScriptedProvider(answer: ScriptedProvider["answer"]):
       provider.asked.push(prompt);
       await provider.before();
       const content = provider.answer(prompt);
+      if (typeof content !== "string") {
+        response.writeHead(content.status, { "Content-Type": "application/json" });
+        response.end(JSON.stringify(content.body));
+        return;
+      }
       const usage = { prompt_tokens: 900, completion_tokens: Math.ceil(content.length / 4), total_tokens: 0 };
       usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
       response.setHeader("Content-Type", "application/json");
