@@ -23,6 +23,7 @@ const PROGRAMS = [
   "release",
   "dashboards",
   "compose-test",
+  "screenshots",
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));

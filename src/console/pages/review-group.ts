@@ -157,7 +157,7 @@ function progress(visit: Visit, operation: OperationHead, now: number): Html {
       ${ago(operation.startedAt, now)}:
       ${operation.why}${because === "" ? "" : html`. <strong>Because ${because}.</strong>`}
     </p>
-    <svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
+    <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
     <p>
       ${parts
         .filter(([, many]) => many > 0)
