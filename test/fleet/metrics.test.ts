@@ -55,11 +55,11 @@ test("money is told by one process, is what the books say, and survives the deat
   onTestFinished(() => store.close());
   const provider = await startSimulatedProvider({
     latency: "none",
-    // Once without an answer, and for one report never a usable one.
+    // Once cut off, which may have been billed and spends an attempt; and for one report never a usable answer.
     faults: [
       {
         match: { contains: "[[topic/first/write]]", first: 1 },
-        fault: { kind: "server_error", status: 500 },
+        fault: { kind: "cut_mid_body" },
       },
       { match: { contains: "about hopeless" }, fault: { kind: "empty" } },
     ],
@@ -110,13 +110,13 @@ test("money is told by one process, is what the books say, and survives the deat
   expect(told.sum("fleet_section_failures_total", { failure_kind: "transient", leads_to: "retry" })).toBe(1);
   expect(told.sum("fleet_section_failures_total", { failure_kind: "contract", leads_to: "review" })).toBe(2);
   expect(told.sum("fleet_review_open", { failure_kind: "contract" })).toBe(2);
-  expect(told.sum("fleet_calls_total", { outcome: "not_billed" })).toBe(1);
+  expect(told.sum("fleet_calls_total", { outcome: "unknown" })).toBe(1);
   expect(told.sum("fleet_credits_total", { transition: "commit" })).toBe(10);
   expect(told.sum("fleet_credits_held")).toBe(5);
   expect(told.sum("fleet_ledger_drift_credits")).toBe(0);
   expect(told.sum("fleet_queue_workers", { queue: "sections.topic" })).toBe(1);
   expect(told.sum("fleet_section_duration_seconds_count")).toBe(4);
-  expect(told.sum("gen_ai_client_operation_duration_seconds_count", { error_type: "provider_error" })).toBe(
+  expect(told.sum("gen_ai_client_operation_duration_seconds_count", { error_type: "connection_failed" })).toBe(
     1,
   );
   expect(told.text).not.toMatch(/acme|rivers|hopeless|rp-/);

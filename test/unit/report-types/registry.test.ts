@@ -49,6 +49,7 @@ test("the examples and the fleet tests' types load", async () => {
   expect(registry.all().map((type) => type.type)).toEqual([
     "dependency-review",
     "topic-report",
+    "audit",
     "chained",
     "planned",
     "stepped",
