@@ -17,7 +17,7 @@ export interface Wanted<Found> {
   /** The service that the package would start; null where it has none. */
   service: string | null;
   /** Null while it is not there. */
-  find(): Found | null;
+  find: () => Found | null;
 }
 
 export async function findOrInstall<Found>(

@@ -57,6 +57,8 @@ export interface Walking {
   askedAgain?: string | null;
   /** A person's choice of the stored question: it stands in for what today's code renders. */
   pinned?: AskedQuestion | null;
+  /** Hears every question of the walk, as rendered. */
+  onQuestion?: (question: AskedQuestion) => void;
   /** For the author's code, as in a worker: a promise of theirs that never settles ends the walk and holds up nobody. */
   limitMs?: number | undefined;
 }
@@ -71,7 +73,7 @@ export async function rehearse(
   author: Author,
   input: SectionInput<unknown, unknown>,
   shelf: Shelf,
-  { askedAgain = null, pinned = null, limitMs = LONGEST_WALK_MS }: Walking = {},
+  { askedAgain = null, pinned = null, limitMs = LONGEST_WALK_MS, onQuestion }: Walking = {},
 ): Promise<Rehearsal> {
   const calls: WalkedCall[] = [];
   const section = input.section.key;
@@ -95,6 +97,8 @@ export async function rehearse(
     if (end !== null) throw new WalkEnded("the walk has ended");
     const { request, config } = asPinned(pinned, name, rendered, modelConfig(author.model, rendered.model));
     const callKey = callKeyOf(section, name, request, config);
+    const { promptVersion, messages } = request;
+    onQuestion?.({ call: name, callKey, promptVersion, messages, model: config });
     const stored = await read(shelf.take(callKey));
     const walked = { call: name, callKey, promptVersion: request.promptVersion };
     if (stored === null || callKey === askedAgain) {

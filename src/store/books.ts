@@ -230,8 +230,7 @@ export async function readSpendSums(
   from: string,
   to: string,
 ): Promise<{ day: string; spend: Spend; totalMicros: MicroUsd }[]> {
-  const days: string[] = [];
-  for (let day = dayNumber(from); day <= dayNumber(to); day++) days.push(dayName(day));
+  const days = daysBetween(from, to);
   const pipeline = store.redis.pipeline();
   for (const day of days) pipeline.hgetall(store.keys.spendSums(dayNumber(day)));
   const replies = (await pipeline.exec()) ?? [];
@@ -249,10 +248,14 @@ export async function readSpendSums(
 
 /** Every day from `from` to `to`, both included. */
 export async function readSpend(store: Store, from: string, to: string): Promise<SpendLine[]> {
-  const lines: SpendLine[] = [];
-  for (let day = dayNumber(from); day <= dayNumber(to); day++)
-    lines.push(...(await readSpendOfDay(store, dayName(day))));
-  return lines;
+  const days = daysBetween(from, to).map((day) => readSpendOfDay(store, day));
+  return (await Promise.all(days)).flat();
+}
+
+function daysBetween(from: string, to: string): string[] {
+  const days: string[] = [];
+  for (let day = dayNumber(from); day <= dayNumber(to); day++) days.push(dayName(day));
+  return days;
 }
 
 export function dayNumber(day: string): number {

@@ -12,7 +12,7 @@ import type { Store } from "./redis.ts";
 import { readReport, readReports, type StoredReport } from "./reports.ts";
 import { run, savingScript } from "./script.ts";
 
-const MOST_LOOKED_AT = 2_000;
+const MOST_LOOKED_AT = 1_000;
 
 const FIND = savingScript(`
 -- KEYS index   ARGV report_key_prefix limit most place_at('' = the newest) place_id account type status kind tag text over_micros

@@ -188,6 +188,10 @@ test("a viewer sees what a report costs and why it waits; prompts and answers ar
   expect((await reviewer.get(`/console/reports/${id}/texts`)).text).toContain(
     "Write the first part about a broken mirror.",
   );
+  // The other part was accepted, and its question is rendered again under the same key.
+  expect((await reviewer.get(`/console/reports/${id}/texts`)).text).toContain(
+    "Write the second part about a broken mirror.",
+  );
   const bundle = await reviewer.get(`/console/reports/${id}/export`);
   expect(bundle.headers.get("Content-Disposition")).toBe(`attachment; filename=${id}.json`);
   expect(JSON.parse(bundle.text)).toMatchObject({ v: 1, report: { id } });

@@ -6,14 +6,14 @@ import type { FailureSummary } from "../../domain/report.ts";
 import { listCases, readQuestion, type AskedQuestion } from "../../store/cases.ts";
 import { readReceipt, type ReceiptLine } from "../../store/receipt.ts";
 import { readEvents, readSource, type TimedEvent } from "../../store/reports.ts";
-import type { Store } from "../../store/redis.ts";
 import { readCheckpoints, type StoredTake } from "../../store/takes.ts";
 import { exportReport } from "../../desk/bundle.ts";
+import { renderQuestions } from "../../desk/questions.ts";
 import { differenceOf } from "../difference.ts";
 import { count, took, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { caseLink } from "../links.ts";
-import { page } from "../page.ts";
+import { page, type ConsoleDesk } from "../page.ts";
 import { anId, reportShown, seeReport, type Seen } from "./report-frame.ts";
 
 /** A longer text is read from the export. */
@@ -33,7 +33,7 @@ const texts = page({
       readReceipt(store, report.id),
       readEvents(store, report.id, "0"),
       readSource(store, report.account, report.sourceHash),
-      readQuestions(store, seen),
+      readQuestions(visit.desk, seen),
     ]);
     const bySection = Object.groupBy(takes, ({ callKey }) => callKey.split("/")[0] ?? "");
     // As planned; what is in no plan any more comes last.
@@ -60,23 +60,29 @@ const texts = page({
   },
 });
 
-/** Kept with the cases of calls that failed, and with nothing else. */
-async function readQuestions(
-  store: Store,
-  { stored }: Seen,
-): Promise<Map<string, { id: string; question: AskedQuestion }>> {
-  const found = new Map<string, { id: string; question: AskedQuestion }>();
-  for (const { id, evidence } of await listCases(store, { report: stored.report.id, limit: MOST_CASES })) {
-    const kept = evidence.callKey === null ? null : await readQuestion(store, id);
+/** Kept with the cases of calls that failed; of all others, what today's code renders under the very same key. */
+async function readQuestions(desk: ConsoleDesk, { stored }: Seen): Promise<Map<string, Asked>> {
+  const found = new Map<string, Asked>();
+  for (const [callKey, rendered] of await renderQuestions(desk, stored))
+    found.set(callKey, { id: null, question: rendered });
+  const cases = await listCases(desk.store, { report: stored.report.id, limit: MOST_CASES });
+  for (const { id, evidence } of cases) {
+    const kept = evidence.callKey === null ? null : await readQuestion(desk.store, id);
     if (kept !== null) found.set(kept.callKey, { id, question: kept });
   }
   return found;
 }
 
+interface Asked {
+  /** The case it is kept with. */
+  id: string | null;
+  question: AskedQuestion;
+}
+
 interface Around {
   lines: readonly ReceiptLine[];
   events: readonly TimedEvent[];
-  questions: ReadonlyMap<string, { id: string; question: AskedQuestion }>;
+  questions: ReadonlyMap<string, Asked>;
 }
 
 function sectionTexts(
@@ -99,7 +105,7 @@ function callTexts(callKey: string, takes: readonly StoredTake[], around: Around
     ${
       asked === undefined
         ? html`<p class="muted small">
-            The question is kept only where it failed; the prompt version is
+            Today's version asks another question; this one had prompt version
             ${around.lines.find((line) => line.section === section && line.call === call)?.promptVersion ?? "unknown"}.
           </p>`
         : question(asked)
@@ -108,14 +114,8 @@ function callTexts(callKey: string, takes: readonly StoredTake[], around: Around
   </section>`;
 }
 
-function question({
-  id,
-  question: { messages, promptVersion, model },
-}: {
-  id: string;
-  question: AskedQuestion;
-}): Html {
-  return html`<details class="action" id="question-${id}">
+function question({ id, question: { callKey, messages, promptVersion, model } }: Asked): Html {
+  return html`<details class="action" id="question-${callKey}">
     <summary>
       What was asked: prompt version ${promptVersion}, ${model.model}, at most ${count(model.maxOutputTokens)}
       tokens
@@ -125,7 +125,7 @@ function question({
         html`<p class="small muted">${role}</p>
           <pre tabindex="0">${shown(content)}</pre>`,
     )}
-    <p class="small"><a href="${caseLink(id)}">Its case</a></p>
+    ${id === null ? NOTHING : html`<p class="small"><a href="${caseLink(id)}">Its case</a></p>`}
   </details>`;
 }
 
