@@ -116,9 +116,9 @@ test("money is told by one process, is what the books say, and survives the deat
   expect(told.sum("fleet_ledger_drift_credits")).toBe(0);
   expect(told.sum("fleet_queue_workers", { queue: "sections.topic" })).toBe(1);
   expect(told.sum("fleet_section_duration_seconds_count")).toBe(4);
-  expect(told.sum("gen_ai_client_operation_duration_seconds_count", { error_type: "connection_failed" })).toBe(
-    1,
-  );
+  expect(
+    told.sum("gen_ai_client_operation_duration_seconds_count", { error_type: "connection_failed" }),
+  ).toBe(1);
   expect(told.text).not.toMatch(/acme|rivers|hopeless|rp-/);
 
   // Somebody's bug moves a balance without a row.
