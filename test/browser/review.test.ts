@@ -1,6 +1,7 @@
 /** The review desk as a person uses it: hands on the keyboard, texts that want to be run, and the price before the decision. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { turnBreaker } from "../../src/store/breakers.ts";
 import type { TestApi } from "../support/api.ts";
 import { startTestConsole } from "../support/console.ts";
 import { BAD, GOOD, mend, spoil, startReviewStory, type ReviewStory } from "../support/review-story.ts";
@@ -69,6 +70,47 @@ test("a person prices and resumes a case, and then a group with a canary, and wa
   await page.getByText("Ask the model again: done").waitFor();
   await visitor.expectClean();
   for (const one of others) await story.fleet.delivered(one.id);
+  spoil(story);
+  await visitor.close();
+});
+
+test("a person delivers what is written of a parked report, and sees what the buyer is charged for it", async () => {
+  const { id, found } = await story.parked("Woodgrove");
+  const visitor = await visit(browser, api, story.fleet.store, { name: "mia" });
+  const { page } = visitor;
+  await visitor.goTo(`/console/review/${found.id}`);
+  const choice = page.locator("li", { has: page.locator("input[value=deliver_partial]") });
+  await choice.getByText("credits charged").waitFor();
+  await page.locator("input[value=deliver_partial]").check();
+  await page.locator("#why").fill("the customer needs it today");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("Decided: deliver partial").waitFor();
+  await visitor.expectClean();
+  const report = await story.fleet.reaches(id, "completed");
+  expect(report).toMatchObject({ delivery: "partial", hold: "committed" });
+  expect(report.charged).toBeLessThan(report.credits);
+  await visitor.close();
+});
+
+test("a person opens a type that stopped, by a canary whose delivery starts the rest", async () => {
+  const { store } = story.fleet;
+  await turnBreaker(store, "audit", { to: "open", by: "ops", reason: "its prompt is wrong" });
+  const visitor = await visit(browser, api, store, { name: "mia" });
+  const { page } = visitor;
+  await visitor.goTo("/console/types");
+  await page.getByRole("link", { name: "audit", exact: true }).click();
+  await page.getByText("its prompt is wrong").first().waitFor();
+  await visitor.expectClean();
+  await page.getByText("Start it again").click();
+  await page.getByLabel("Why").fill("the prompt is mended");
+  await page.getByRole("button", { name: "Start audit" }).click();
+  await page.getByText("audit is on trial").waitFor();
+  mend(story);
+  await story.fleet.grant("proseware", 100);
+  const source = { company: "Proseware", country: "NO", employees: 12 };
+  await story.fleet.delivered(await story.fleet.submit({ account: "proseware", type: "audit", source }));
+  await page.locator("#breaker").getByText("running").waitFor();
+  await visitor.expectClean();
   spoil(story);
   await visitor.close();
 });
