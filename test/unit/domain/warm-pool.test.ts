@@ -66,9 +66,11 @@ test("whatever happens, a pool has between least and most replicas, or none afte
         let minute = 0;
         let busyAt = 0;
         const story = steps.map(([later, sections]) => [(minute += later), sections] as const);
-        for (const [index, target] of live(story).entries()) {
+        const targets = live(story);
+        for (const [index, target] of targets.entries()) {
           const [at = 0, sections = null] = story[index] ?? [];
-          if (sections === null || sections > 0) busyAt = at;
+          // A pool that is asleep is not woken by an outage of Redis.
+          if (sections === null ? (targets[index - 1] ?? 0) > 0 : sections > 0) busyAt = at;
           // Nobody knows the demand: then it is what there was.
           if (sections === null) continue;
           const least = sections === 0 ? 2 : Math.min(6, Math.max(2, Math.ceil(sections / 4)));
