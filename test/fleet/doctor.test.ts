@@ -136,3 +136,12 @@ test("a wrong setting and a Redis that does not answer are findings, not crashes
   expect(away.stdout).toMatch(/^fail +redis\.reachable +Redis at 127\.0\.0\.1:1 does not answer/m);
   expect(away.stdout).not.toContain("ok ");
 });
+
+test("a report type that could not be written is named before anybody orders it", async () => {
+  const { fleet, url } = await aFleet();
+  const { code, of } = await doctor(fleet, url, { REPORT_TYPES: "./test/support/a-cyclic-type.ts" });
+  expect(code).toBe(EXIT.doctorFails);
+  const found = of("types.lint");
+  expect(found).toMatchObject({ level: "fail", advice: expect.stringContaining("report-fleet types lint") });
+  expect(found?.says).toMatch(/cycle|wait for each other/i);
+});
