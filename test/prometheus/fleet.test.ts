@@ -309,12 +309,11 @@ test("promtool has nothing to say about what a process exposes", async () => {
 });
 
 test("the fleet's own alerts stay quiet but for what is really wrong", async () => {
-  const alerts = async () =>
-    (await prometheus.query('ALERTS{alertstate=~"firing|pending"}')).map(({ labels }) => labels["alertname"]);
   // Rules are looked at every few seconds, and a quick machine is here before they were.
   const firing = await waitFor(
     async () => {
-      const found = await alerts();
+      const alerts = await prometheus.query('ALERTS{alertstate=~"firing|pending"}');
+      const found = alerts.map(({ labels }) => labels["alertname"]);
       return found.includes("FleetBreakerOpen") ? found : null;
     },
     () => "the stopped type is no alert",
