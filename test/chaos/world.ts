@@ -1,6 +1,6 @@
 /**
  * Everything that runs in a run, and what faults may do to it: real processes, each with its own link to Redis. A process
- * that ends is started again after a moment, as any service manager does, so a fault only has to hit.
+ * that ends is started again after a moment, as a service manager does, so a fault only has to hit.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
