@@ -520,6 +520,8 @@ test("a parser's bug stops a type after a few of forty reports; mended, the park
     async () => (await before.store.redis.hlen(before.store.keys.inHand(before.fleet.processId))) === 0,
     () => "something is still written",
   );
+  let asked = 0;
+  for (const id of ids) if ((await before.spend(id)).total > 0) asked += 1;
   await before.stop();
   open.splice(open.indexOf(before), 1);
   const billed = billedByPrompt(provider);
@@ -543,10 +545,11 @@ test("a parser's bug stops a type after a few of forty reports; mended, the park
     ...BY,
   });
   for (const id of ids) await after.reaches(id, "completed");
-  // What was asked under the bug is not asked again: everything new is a question of a report that had waited.
+  // What was asked under the bug is not asked again, be its report parked or held between an answer and its repair:
+  // everything new is the one question of a report that had waited.
   const now = billedByPrompt(provider);
   for (const [prompt, count] of billed) expect(now.get(prompt)).toBe(count);
-  expect(now.size).toBe(40 + billed.size - new Set(parked).size);
+  expect(now.size).toBe(billed.size + 40 - asked);
   expect(await after.balance("acme")).toMatchObject({ available: 800, held: 0, committed: 200 });
   expect(await checkBooks(after.store, provider.ledger())).toEqual([]);
 });
