@@ -3,7 +3,8 @@
  * for. `report-fleet/testing` exports it; our own tests use nothing else.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { loadConfig, type Durations } from "./config.ts";
+import { loadConfig } from "./config.ts";
+import type { Durations } from "./config/durations.ts";
 import type { FleetEvent } from "./domain/events.ts";
 import { totalSpend, type Spend } from "./domain/failure.ts";
 import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "./domain/credits.ts";

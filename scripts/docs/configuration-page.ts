@@ -1,9 +1,10 @@
-/** docs/configuration.md, made from the schema in `src/config.ts`; a test holds the two together. */
-import { AREAS, type Setting } from "../../src/config.ts";
+/** docs/configuration.md, made from the list in `src/config/environment.ts`; a test holds the two together. */
+import { AREAS } from "../../src/config/environment.ts";
+import type { Setting } from "../../src/config/settings.ts";
 
 const INTRODUCTION = `# Configuration
 
-<!-- Made by \`npm run docs\` from src/config.ts; a change here is overwritten. -->
+<!-- Made by \`npm run docs\` from src/config/environment.ts; a change here is overwritten. -->
 
 Everything is set by environment variables, read once when a process starts, and checked all together: a wrong one
 refuses to start and names every wrong variable. An empty variable counts as not set. \`report-fleet config print\` shows

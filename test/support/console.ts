@@ -1,5 +1,6 @@
 /** The operator's pages beside a test fleet, and a person at a browser that runs no scripts. */
-import { loadConfig, type Durations } from "../../src/config.ts";
+import { loadConfig } from "../../src/config.ts";
+import type { Durations } from "../../src/config/durations.ts";
 import { openConsole } from "../../src/console/open-console.ts";
 import { hashPassword } from "../../src/console/password.ts";
 import type { PersonRole } from "../../src/domain/person.ts";

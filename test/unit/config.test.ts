@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { loadConfig, settingsInForce } from "../../src/config.ts";
+import { loadConfig } from "../../src/config.ts";
+import { settingsInForce } from "../../src/config/settings.ts";
 import { FleetError } from "../../src/domain/fleet-error.ts";
 
 function refusalOf(env: NodeJS.ProcessEnv): FleetError {

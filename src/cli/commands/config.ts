@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { settingsInForce } from "../../config.ts";
+import { environmentWith } from "../../config.ts";
+import { settingsInForce } from "../../config/settings.ts";
 import type { Terminal } from "../command.ts";
 
 export function configCommand({ output }: Terminal): Command {
@@ -11,7 +12,7 @@ export function configCommand({ output }: Terminal): Command {
     )
     .option("--json", 'print {"data": […]}', false)
     .action(() => {
-      output.list(settingsInForce(), [
+      output.list(settingsInForce(environmentWith({})), [
         { title: "setting", value: ({ name }) => name },
         { title: "from", value: ({ from }) => from },
         { title: "value", value: ({ value }) => value ?? "" },

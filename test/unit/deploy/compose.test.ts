@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { listSettings, loadConfig } from "../../../src/config.ts";
+import { loadConfig } from "../../../src/config.ts";
+import { listSettings } from "../../../src/config/settings.ts";
 import { DEFAULT_POOL } from "../../../src/domain/warm-pool.ts";
 import { asDuration, poolNumbersIn } from "../../support/pool-numbers.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { configurationPage } from "../../../scripts/docs/configuration-page.ts";
-import { listSettings } from "../../../src/config.ts";
+import { listSettings } from "../../../src/config/settings.ts";
 
 test("the page of settings is what `npm run docs` writes: every setting, its default, who needs it and why", () => {
   const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
