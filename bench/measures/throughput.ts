@@ -44,7 +44,7 @@ export async function throughput(
   }
 }
 
-async function redisUse(lab: Lab): Promise<{ redisCpu: number; commands: number }> {
+export async function redisUse(lab: Lab): Promise<{ redisCpu: number; commands: number }> {
   const info = await lab.redis.info();
   const number = (field: string) => Number(new RegExp(`^${field}:([\\d.]+)`, "m").exec(info)?.[1] ?? 0);
   return {
