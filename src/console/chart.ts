@@ -9,44 +9,52 @@ export interface Bar {
 }
 
 const HEIGHT = 120;
-const WIDTH = 14;
-const GAP = 3;
+/** Room above the highest bar for what it stands for, and below for the labels. */
+const ABOVE = 14;
+const BELOW = 18;
 const MOST_LABELS = 8;
 
-export function bars(what: string, all: readonly Bar[]): Html {
+/** Across it is as wide as there is room: only shares of the width are said. `scale` words the highest bar. */
+export function bars(what: string, all: readonly Bar[], scale: (most: number) => string): Html {
   const most = Math.max(...all.map(({ parts }) => sum(parts)), 0);
   if (most === 0) return NOTHING;
-  const width = all.length * (WIDTH + GAP);
+  const slot = 100 / all.length;
   const every = Math.ceil(all.length / MOST_LABELS);
-  return html`<svg
-    class="chart"
-    role="img"
-    aria-label="${what}"
-    viewBox="0 0 ${width} ${HEIGHT + 16}"
-    preserveAspectRatio="xMinYMid meet"
-  >
-    <line class="axis" x1="0" x2="${width}" y1="${HEIGHT}" y2="${HEIGHT}" />
-    ${all.map((bar, nth) => oneBar(bar, nth * (WIDTH + GAP), most, nth % every === 0))}
+  return html`<svg class="chart" role="img" aria-label="${what}" height="${ABOVE + HEIGHT + BELOW}">
+    <text x="0" y="${ABOVE - 4}">${scale(most)}</text>
+    <line class="axis most" x1="0" x2="100%" y1="${ABOVE}" y2="${ABOVE}" />
+    ${all.map((bar, nth) => oneBar(bar, nth * slot, slot, most))}
+    <line class="axis" x1="0" x2="100%" y1="${ABOVE + HEIGHT}" y2="${ABOVE + HEIGHT}" />
+    ${all.map(({ label }, nth) =>
+      (all.length - 1 - nth) % every === 0
+        ? html`<text class="label" x="${ofWidth((nth + 0.5) * slot)}" y="${ABOVE + HEIGHT + 13}"
+            >${label}</text
+          >`
+        : NOTHING,
+    )}
   </svg>`;
 }
 
-function oneBar({ label, parts }: Bar, x: number, most: number, labelled: boolean): Html {
-  let top = HEIGHT;
-  const rects = parts.map(({ look, value, title }) => {
+function oneBar({ parts }: Bar, left: number, slot: number, most: number): Html {
+  let top = ABOVE + HEIGHT;
+  return html`${parts.map(({ look, value, title }) => {
+    if (value === 0) return NOTHING;
     const height = (value / most) * HEIGHT;
     top -= height;
-    if (height === 0) return NOTHING;
     return html`<rect
       class="part-${look}"
-      x="${x}"
+      x="${ofWidth(left + 0.1 * slot)}"
       y="${top.toFixed(2)}"
-      width="${WIDTH}"
+      width="${ofWidth(0.8 * slot)}"
       height="${height.toFixed(2)}"
     >
       <title>${title}</title>
     </rect>`;
-  });
-  return html`${rects}${labelled ? html`<text x="${x}" y="${HEIGHT + 13}">${label}</text>` : NOTHING}`;
+  })}`;
+}
+
+function ofWidth(percent: number): string {
+  return `${percent.toFixed(2)}%`;
 }
 
 /** A share of the largest in a list, beside its number. */

@@ -11,21 +11,36 @@
  * is the sum of its rows, exactly.
  *
  * The fleet's sums keep the day on which the request left, whenever it is judged: a day is comparable with the
- * provider's invoice for that day, and only its split into outcomes changes after midnight.
+ * provider's invoice for that day, and only its split into outcomes changes after midnight. Beside the days, the hours and
+ * minutes of the last two days are summed the same way: they say when today something went wrong, and then they go.
  */
-import { FAILURE_KINDS, NO_SPEND, totalSpend, type Spend, type SpendOutcome } from "../domain/failure.ts";
-import type { MicroUsd } from "../domain/ids.ts";
+import {
+  FAILURE_KINDS,
+  NO_SPEND,
+  SPEND_OUTCOMES,
+  totalSpend,
+  type Spend,
+  type SpendOutcome,
+} from "../domain/failure.ts";
+import type { EpochMs, MicroUsd } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
+
+const HOUR_MS = 3_600_000;
+/** Enough for the last 24 hours at any time, and for looking at them again the next day. */
+const KEEP_HOURS_MS = 48 * HOUR_MS;
 
 /**
  * Row, in the report's asks: `<ask id>.books` → `<outcome>|<micros>|<kind>|<begun at>|<model>`.
  * Day, a hash: `calls|` and `micros|` + `<type>|<account>|<outcome>|<kind>|<model>`; and the same summed by outcome alone,
  * so that whoever watches a day need not read every account's lines.
+ * Hour, a hash that expires: `<outcome>`, and `<minute>|<outcome>` for its minutes.
  */
 export const BOOKS_LUA = `
 -- Moves are gathered and written together: a report that ends moves all its rows at once, along few lines.
 local function add_to_line(moves, begun_at, model, outcome, kind, calls, micros)
   if outcome == 'in_flight' or outcome == 'not_billed' then return end
+  local moment = math.floor(tonumber(begun_at) / 60000) .. '|' .. outcome
+  moves.moments[moment] = (moves.moments[moment] or 0) + micros
   local name = math.floor(tonumber(begun_at) / 86400000) .. '|' .. table.concat({outcome, kind, model}, '|')
   local line = moves.lines[name]
   if not line then
@@ -80,6 +95,17 @@ local function write_moves(moves, report_key, report_type, account)
       redis.call('HINCRBY', root .. 'spend:' .. day, 'micros|' .. of, plus(line.micros))
     end
   end
+  for moment, micros in pairs(moves.moments) do
+    local minute, outcome = string.match(moment, '^(%d+)|(.*)$')
+    local hour = math.floor(tonumber(minute) / 60)
+    local key = root .. 'spend-hour:' .. hour
+    if micros ~= 0 then
+      redis.call('HINCRBY', key, outcome, plus(micros))
+      redis.call('HINCRBY', key, (tonumber(minute) % 60) .. '|' .. outcome, plus(micros))
+      -- An hour that is gone goes again at once: what is judged later would leave the difference alone.
+      redis.call('PEXPIREAT', key, plus((hour + 1) * ${HOUR_MS} + ${KEEP_HOURS_MS}))
+    end
+  end
   for outcome, micros in pairs(moves.sums) do
     if outcome ~= 'not_billed' and micros ~= 0 then redis.call('HINCRBY', report_key, 'spend.' .. outcome, plus(micros)) end
   end
@@ -88,7 +114,7 @@ local function write_moves(moves, report_key, report_type, account)
   end
 end
 local function no_moves()
-  return {lines = {}, sums = {}, counts = {}}
+  return {lines = {}, moments = {}, sums = {}, counts = {}}
 end
 local function opened_row(micros, model, now)
   return 'in_flight|' .. plus(micros) .. '||' .. now .. '|' .. model
@@ -192,6 +218,7 @@ export interface SpendLine {
 }
 
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 const LINES_AT_ONCE = 1_000;
 
 /** The lines of one UTC day, in no order. */
@@ -244,6 +271,50 @@ export async function readSpendSums(
     const spend: Spend = { ...NO_SPEND, ...Object.fromEntries(sums) };
     return { day, spend, totalMicros: totalSpend(spend) };
   });
+}
+
+/** What left within one hour or minute, by what became of it. */
+export interface SpendMoment {
+  at: EpochMs;
+  spend: Spend;
+}
+
+/** The last 24 hours, oldest first; the hour that is not over yet is the last. */
+export async function readSpendOfHours(store: Store, now: EpochMs): Promise<SpendMoment[]> {
+  const last = Math.floor(now / HOUR_MS);
+  const hours = Array.from({ length: 24 }, (_, nth) => last - 23 + nth);
+  const pipeline = store.redis.pipeline();
+  for (const hour of hours) pipeline.hmget(store.keys.spendOfHour(hour), ...SPEND_OUTCOMES);
+  const replies = (await pipeline.exec()) ?? [];
+  return hours.map((hour, index) => {
+    const [error, row] = replies[index] ?? [null, []];
+    if (error) throw error;
+    return { at: hour * HOUR_MS, spend: spendOf(row as (string | null)[]) };
+  });
+}
+
+/** The last 60 minutes, oldest first; they lie in two hours. */
+export async function readSpendOfMinutes(store: Store, now: EpochMs): Promise<SpendMoment[]> {
+  const last = Math.floor(now / MINUTE_MS);
+  const minutes = Array.from({ length: 60 }, (_, nth) => last - 59 + nth);
+  const hour = Math.floor(last / 60);
+  const [before, current] = await Promise.all(
+    [hour - 1, hour].map((one) => store.redis.hgetall(store.keys.spendOfHour(one))),
+  );
+  return minutes.map((minute) => {
+    const row = (minute < hour * 60 ? before : current) ?? {};
+    const micros = SPEND_OUTCOMES.map((outcome) => row[`${minute % 60}|${outcome}`] ?? null);
+    return { at: minute * MINUTE_MS, spend: spendOf(micros) };
+  });
+}
+
+/**
+ * In the order of SPEND_OUTCOMES, as they lie in a hash. What a release booked that knew no hours is missing in them; where
+ * it is judged by one that does, less than nothing would be left of its first outcome.
+ */
+function spendOf(micros: readonly (string | null)[]): Spend {
+  const parts = SPEND_OUTCOMES.map((outcome, nth) => [outcome, Math.max(0, Number(micros[nth] ?? 0))]);
+  return { ...NO_SPEND, ...Object.fromEntries(parts) };
 }
 
 /** Every day from `from` to `to`, both included. */

@@ -52,6 +52,8 @@ export function keysOf(fleet: string) {
     /** The fleet's sums of one UTC day, counted in days since 1970. */
     spendOfDay: (day: number) => `${root}:spend:${day}`,
     spendSums: (day: number) => `${root}:spend-sums:${day}`,
+    /** The sums of one hour and of its minutes, counted in hours since 1970; they expire. */
+    spendOfHour: (hour: number) => `${root}:spend-hour:${hour}`,
 
     /** Parked failures. `cases` holds the open ones; score = opened at. */
     case: (caseId: string) => `${root}:case:${caseId}`,

@@ -192,6 +192,25 @@ test("spend is summed as one asks, on the page and for a spreadsheet", async () 
   expect(Number(row.split(",")[2])).toBeGreaterThan(0);
 });
 
+test("spend is drawn by minute, hour and day from the same books", async () => {
+  const page = await admin.get("/console/spend");
+  const [, spent = ""] = /<p>(\$\S+ spent, 0 % wasted\.)/.exec(page.text) ?? [];
+  expect(spent).not.toBe("");
+  for (const [over, by] of [
+    ["minutes", "minute by minute"],
+    ["hours", "hour by hour"],
+    ["days", "day by day"],
+  ] as const) {
+    const { text } = await admin.get(`/console/spend?over=${over}`);
+    expect(text).toContain(`aria-label="Spend ${by}, UTC`);
+    expect(text).toContain(spent);
+  }
+  // Whoever chooses days sees days.
+  const chosen = await admin.get("/console/spend?from=2026-01-01&to=2026-01-02");
+  expect(chosen.text).toContain("Nothing was spent.");
+  expect(chosen.text).toContain("day by day, UTC");
+});
+
 test("the audit page tells who decided what, and everything about one report", async () => {
   const page = await admin.get("/console/audit");
   for (const words of ["mia (console)", "refund credits", "turn breaker", "a part was of no use"])

@@ -12,7 +12,14 @@ import type { ReportId } from "../../src/domain/ids.ts";
 import type { FailureSummary } from "../../src/domain/report.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
-import { BOOKS_LUA, dayName, dayNumber, readSpend } from "../../src/store/books.ts";
+import {
+  BOOKS_LUA,
+  dayName,
+  dayNumber,
+  readSpend,
+  readSpendOfHours,
+  readSpendOfMinutes,
+} from "../../src/store/books.ts";
 import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
 import type { Settlement } from "../../src/store/settlements.ts";
 import { readCounts } from "../../src/store/counts.ts";
@@ -300,6 +307,7 @@ test("every request has one row, every sum is the sum of its rows, and the provi
       expect(await checkBooks(store, scene.providerRows())).toEqual([]);
       await scene.carryOut({ do: "end", how: "fail" });
       expect(await checkBooks(store, scene.providerRows())).toEqual([]);
+      expect(await spendOfAllTimes()).toEqual(await spendOf(scene));
       expect((await readReceipt(store, scene.report)).calls).toHaveLength(scene.asks.length);
     }),
     { numRuns: 40 },
@@ -315,6 +323,20 @@ async function aScene(): Promise<Scene> {
 
 async function spendOf(scene: Scene) {
   return (await readReport(store, scene.report))?.report.spend;
+}
+
+/** As the hours say it, and as their minutes do. */
+async function spendOfAllTimes() {
+  const { redis, keys } = store;
+  const sums = { pending: 0, useful: 0, repaired: 0, wasted: 0, unknown: 0, reused: 0 };
+  const ofMinutes = { ...sums };
+  for (const key of await redis.keys(`${keys.spendOfHour(0).slice(0, -1)}*`))
+    for (const [field, micros] of Object.entries(await redis.hgetall(key))) {
+      const outcome = field.replace(/^\d+\|/, "") as keyof typeof sums;
+      (field === outcome ? sums : ofMinutes)[outcome] += Number(micros);
+    }
+  expect(ofMinutes).toEqual(sums);
+  return sums;
 }
 
 test("what a delivered section was written from is useful, by a further take repaired, and all else paid is wasted", async () => {
@@ -435,12 +457,41 @@ test("the fleet's days tell type, account, model and loss apart, and keep the da
   }
   await scene.carryOut({ do: "end", how: "fail" });
   expect(await redis.exists(keys.spendOfDay(dayNumber(today)))).toBe(0);
+  // Of an hour that is gone, a person who looks at it would see the difference alone.
+  expect(await redis.keys(`${keys.spendOfHour(0).slice(0, -1)}*`)).toHaveLength(1);
   const lines = (await readSpend(store, past, today)).toSorted((a, b) => a.micros - b.micros);
   const of = { day: past, type: "topic", account: "acme", model: "writer|two", calls: 1 };
   expect(lines).toEqual([
     { ...of, outcome: "wasted", kind: "ended", micros: 100 },
     { ...of, outcome: "unknown", kind: "transient", micros: ESTIMATE },
   ]);
+});
+
+test("the hour and the minute in which a request left say what became of it, and are kept for two days", async () => {
+  const scene = await aScene();
+  await scene.carryOut({ do: "ask", key: 0, accept: true, micros: 100 });
+  await scene.carryOut({ do: "answer", nth: 0, exact: true });
+  const row = await store.redis.hget(
+    store.keys.asks(scene.report),
+    `${scene.asks[0]?.asking.askId ?? ""}.books`,
+  );
+  const leftAt = Number(row?.split("|")[3]);
+  const [hour, minute] = [Math.floor(leftAt / 3_600_000), Math.floor(leftAt / 60_000)];
+  const none = { pending: 0, useful: 0, repaired: 0, wasted: 0, unknown: 0, reused: 0 };
+  const minutes = await readSpendOfMinutes(store, leftAt);
+  expect(minutes).toHaveLength(60);
+  expect(minutes.at(-1)).toEqual({ at: minute * 60_000, spend: { ...none, pending: 100 } });
+  expect(minutes.slice(0, -1).every(({ spend }) => totalSpend(spend) === 0)).toBe(true);
+
+  await scene.carryOut({ do: "end", how: "fail" });
+  const hours = await readSpendOfHours(store, leftAt);
+  expect(hours).toHaveLength(24);
+  expect(hours.at(-1)).toEqual({ at: hour * 3_600_000, spend: { ...none, wasted: 100 } });
+  // Seen from later it is where it was.
+  const later = await readSpendOfMinutes(store, (minute + 59) * 60_000);
+  expect(later[0]).toEqual({ at: minute * 60_000, spend: { ...none, wasted: 100 } });
+  expect(totalSpend((await readSpendOfMinutes(store, (minute + 60) * 60_000))[0]?.spend ?? none)).toBe(0);
+  expect(await store.redis.pexpiretime(store.keys.spendOfHour(hour))).toBe((hour + 49) * 3_600_000);
 });
 
 test.each([

@@ -25,6 +25,7 @@ import { form, why, whyField } from "../form.ts";
 import { ago, count, status } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Visit } from "../page.ts";
+import { tile } from "../tile.ts";
 
 const ACCOUNT_ROWS = 50;
 const LEDGER_ROWS = 100;
@@ -66,12 +67,11 @@ const list = page({
       nav: "credits",
       body: html`<h1>Credits</h1>
         <div id="totals" data-live="credits" class="tiles">
-          ${tile("Available", totals.available)} ${tile("Held for reports", totals.held)}
-          ${tile("Charged", totals.committed)} ${tile("Deposits", totals.deposits)}
+          ${tile("Available", count(totals.available), "credits for new orders")}
+          ${tile("Held", count(totals.held), "credits for reports that are not over")}
+          ${tile("Charged", count(totals.committed), "credits for what was delivered")}
+          ${tile("Deposits", count(totals.deposits), "credits, the sum of the three")}
         </div>
-        <p class="muted">
-          Available, held and charged add up to the deposits, for each account and for all of them.
-        </p>
         ${
           visit.may("admin")
             ? form(
@@ -110,13 +110,6 @@ const list = page({
     };
   },
 });
-
-function tile(title: string, number: number): Html {
-  return html`<div class="tile">
-    <h2>${title}</h2>
-    <p class="big">${count(number)}</p>
-  </div>`;
-}
 
 function table(rows: readonly { balance: Balance; review: { because: string } | null }[]): Html {
   return html`<table class="cards">

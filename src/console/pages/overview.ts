@@ -14,13 +14,14 @@ import { redisNow, type Store } from "../../store/redis.ts";
 import { readNewestEvents } from "../../store/reports.ts";
 import { listRoutes, type RouteView } from "../../store/routes.ts";
 import { readSpendingStop, startSpending, stopSpending } from "../../store/spending.ts";
-import { bars } from "../chart.ts";
 import { form, why, whyField } from "../form.ts";
 import { ago, count, kindBadge, percent, shortWait, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { groupLink } from "../links.ts";
 import { action, page, type Visit } from "../page.ts";
 import { sayNews } from "../say-event.ts";
+import { spendBars, spendWords } from "../spend-chart.ts";
+import { tile } from "../tile.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -238,14 +239,6 @@ function sumOf(all: readonly StatusCount[]): number {
   return all.reduce((sum, one) => sum + one.count, 0);
 }
 
-function tile(title: string, big: Html | string, small: Html | string): Html {
-  return html`<div class="tile">
-    <h2>${title}</h2>
-    <p class="big">${big}</p>
-    <p class="muted">${small}</p>
-  </div>`;
-}
-
 function lately({ news, now }: State): Html {
   if (news.length === 0) return html`<p class="muted">Nothing out of the ordinary.</p>`;
   return html`<ol class="events">
@@ -261,23 +254,12 @@ function lately({ news, now }: State): Html {
   </ol>`;
 }
 
-const LOOKS = ["useful", "repaired", "pending", "unknown", "wasted"] as const;
-
 function twoWeeks({ days }: State): Html {
-  const total = days.reduce((sum, { totalMicros }) => sum + totalMicros, 0);
-  const wasted = days.reduce((sum, { spend }) => sum + spend.wasted, 0);
   return html`<h2>Two weeks</h2>
-    <p>${usd(total)} spent, ${percent(wasted, total)} wasted.</p>
-    ${bars(
+    <p>${spendWords(days)}</p>
+    ${spendBars(
       `Spend of the last ${DAYS} days`,
-      days.map(({ day, spend }) => ({
-        label: day.slice(8),
-        parts: LOOKS.map((look) => ({
-          look,
-          value: spend[look],
-          title: `${day}: ${usd(spend[look])} ${look}`,
-        })),
-      })),
+      days.map(({ day, spend }) => ({ label: day.slice(8), title: day, spend })),
     )}`;
 }
 

@@ -20,6 +20,7 @@ import { ago, count, kindBadge, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Done, type Shown, type Visit } from "../page.ts";
 import { caseLink, groupLink } from "../links.ts";
+import { tile } from "../tile.ts";
 import { mayTake, titleOf, TAKES_ADMIN } from "./case-decision.ts";
 
 const aGroup = z.object({ group: z.string().max(300) });
@@ -117,14 +118,6 @@ function standing({ failure, type, section, open, seen, ...group }: CaseGroup, n
       ${tile("Spent", usd(group.spentMicros), `${usd(group.wastedMicros)} of it wasted`)}
       ${tile("Oldest", group.waitingSince === null ? "–" : ago(group.waitingSince, now), html`last seen ${ago(group.lastSeen, now)}`)}
     </div>`;
-}
-
-function tile(title: string, big: string | Html, small: string | Html): Html {
-  return html`<div class="tile">
-    <h2>${title}</h2>
-    <p class="big">${big}</p>
-    <p class="muted">${small}</p>
-  </div>`;
 }
 
 /** How far a decision is, in words and as a bar of its cases. */

@@ -1,15 +1,31 @@
 /** What the providers billed: day by day by what became of it, and by whatever one wants to know it by. */
 import { z } from "zod";
-import type { Spend } from "../../domain/failure.ts";
-import type { MicroUsd } from "../../domain/ids.ts";
+import type { EpochMs, MicroUsd } from "../../domain/ids.ts";
 import { SPEND_DIMENSIONS, sumSpend, type SpendDimension, type SpendSum } from "../../producer/sum-spend.ts";
-import { dayName, dayNumber, readSpend, readSpendSums } from "../../store/books.ts";
-import { redisNow, type Store } from "../../store/redis.ts";
-import { bars, share } from "../chart.ts";
+import {
+  dayName,
+  dayNumber,
+  readSpend,
+  readSpendOfHours,
+  readSpendOfMinutes,
+  readSpendSums,
+} from "../../store/books.ts";
+import { redisNow } from "../../store/redis.ts";
+import { share } from "../chart.ts";
 import { csv } from "../csv.ts";
 import { count, percent, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { page } from "../page.ts";
+import {
+  spendBars,
+  spendLegend,
+  spendWords,
+  worthSeeing,
+  OVERS,
+  type Over,
+  type SpendViews,
+} from "../spend-chart.ts";
+import { tile } from "../tile.ts";
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
@@ -19,106 +35,111 @@ const MOST_ROWS = 200;
 
 const query = z.object({
   by: z.enum(SPEND_DIMENSIONS).catch("type").default("type"),
+  over: z.enum(OVERS).optional().catch(undefined),
   from: z.iso.date().optional().catch(undefined),
   to: z.iso.date().optional().catch(undefined),
 });
-
-/** How spend is drawn: what it brought, what may still bring something, and what is lost. */
-const LOOKS = [
-  ["useful", "useful", (spend: Spend) => spend.useful],
-  ["repaired", "repaired", (spend: Spend) => spend.repaired],
-  ["pending", "not settled yet", (spend: Spend) => spend.pending],
-  ["unknown", "unknown", (spend: Spend) => spend.unknown],
-  ["wasted", "wasted", (spend: Spend) => spend.wasted],
-] as const;
 
 const spend = page({
   path: "/spend",
   role: "viewer",
   query,
   async show({ desk, query: asked }) {
-    const days = await daysOf(desk.store, asked);
-    const [sums, lines] = await Promise.all([
-      readSpendSums(desk.store, days.from, days.to),
-      readSpend(desk.store, days.from, days.to),
+    const { store, caps } = desk;
+    const now = await redisNow(store);
+    const days = daysOf(now, asked);
+    const [sums, lines, hours, minutes] = await Promise.all([
+      readSpendSums(store, days.from, days.to),
+      readSpend(store, days.from, days.to),
+      readSpendOfHours(store, now),
+      readSpendOfMinutes(store, now),
     ]);
     const total = sums.reduce((all, { totalMicros }) => all + totalMicros, 0);
     const lost = (of: "wasted" | "unknown") => sums.reduce((all, day) => all + day.spend[of], 0);
-    const today = sums.at(-1);
-    const cap = desk.caps.fleetPerDay;
+    const last = sums.at(-1)?.totalMicros ?? 0;
+    const cap = caps.fleetPerDay;
     const rows = sumSpend(asked.by, lines);
+    const views: SpendViews = {
+      days: sums.map(({ day, spend: of }) => ({ label: day.slice(5), title: day, spend: of })),
+      hours: hours.map(({ at, spend: of }) => ({
+        label: clockOf(at),
+        title: `the hour of ${clockOf(at)}`,
+        spend: of,
+      })),
+      minutes: minutes.map(({ at, spend: of }) => ({ label: clockOf(at), title: clockOf(at), spend: of })),
+    };
+    const over = asked.over ?? (asked.from === undefined ? worthSeeing(views) : "days");
+    const shown = { ...days, by: asked.by, over };
     return {
       title: "Spend",
       nav: "spend",
       body: html`<h1>Spend</h1>
-        ${period(asked.by, days)}
+        ${period(shown)}
         <div id="spend" data-live="reports">
           <div class="tiles">
             ${tile("Billed", usd(total), `${days.from} to ${days.to}, UTC`)}
             ${tile("Wasted", usd(lost("wasted")), `${percent(lost("wasted"), total)} of it`)}
             ${tile("Unknown", usd(lost("unknown")), "No answer came; booked at its upper estimate.")}
-            ${tile(`On ${days.to}`, usd(today?.totalMicros ?? 0), cap === null ? "No daily cap is set." : `${percent(today?.totalMicros ?? 0, cap)} of the cap ${usd(cap)}`)}
+            ${tile(`On ${days.to}`, usd(last), cap === null ? "No daily cap is set." : `${percent(last, cap)} of the cap ${usd(cap)}`)}
           </div>
-          <h2>Day by day</h2>
-          ${total === 0 ? html`<p class="muted">Nothing was billed in these days.</p>` : perDay(sums)}
-          <h2>By ${asked.by}</h2>
-          ${dimensions(asked.by, days)} ${table(asked.by, rows)}
+          <h2>Over time</h2>
+          ${overTabs(shown)}
+          <p>${spendWords(views[over])} <small>${OVER[over].by}</small></p>
+          ${spendBars(`Spend ${OVER[over].by}, by what became of it`, views[over])} ${spendLegend()}
+          <h2>By ${asked.by}, ${days.from} to ${days.to}</h2>
+          ${dimensions(shown)} ${table(asked.by, rows)}
         </div>`,
     };
   },
 });
 
-function perDay(sums: readonly { day: string; spend: Spend }[]): Html {
-  return html`${bars(
-      "Spend of each day by what became of it; the table below has the numbers",
-      sums.map(({ day, spend: of }) => ({
-        label: day.slice(5),
-        parts: LOOKS.map(([look, words, read]) => ({
-          look,
-          value: read(of),
-          title: `${day}: ${usd(read(of))} ${words}`,
-        })),
-      })),
+/** How far one looks back, and how closely. */
+const OVER = {
+  minutes: { tab: "last hour", by: "minute by minute, UTC" },
+  hours: { tab: "last 24 hours", by: "hour by hour, UTC" },
+  days: { tab: "days", by: "day by day, UTC" },
+} as const satisfies Record<Over, unknown>;
+
+function overTabs(shown: Shown): Html {
+  return html`<nav class="tabs" aria-label="Over time">
+    ${OVERS.map(
+      (one) =>
+        html`<a
+          href="${address("/console/spend", { ...shown, over: one })}"
+          ${one === shown.over ? html`aria-current="page"` : NOTHING}
+          >${OVER[one].tab}</a
+        >`,
     )}
-    <p class="legend">
-      ${LOOKS.map(([look, words]) => html`<span><i class="part-${look}"></i> ${words}</span>`)}
-    </p>`;
+  </nav>`;
 }
 
-function tile(title: string, big: string, small: string): Html {
-  return html`<div class="tile">
-    <h2>${title}</h2>
-    <p class="big">${big}</p>
-    <p class="muted">${small}</p>
-  </div>`;
-}
-
-function period(by: SpendDimension, { from, to }: Days): Html {
+/** Whoever chooses days wants to see days. */
+function period({ by, from, to }: Shown): Html {
   return html`<form class="filters" action="/console/spend" data-auto>
     <input type="hidden" name="by" value="${by}" />
-    <label for="from">From</label> <input id="from" type="date" name="from" value="${from}" />
-    <label for="to">to</label> <input id="to" type="date" name="to" value="${to}" />
+    <label>From <input type="date" name="from" value="${from}" /></label>
+    <label>To <input type="date" name="to" value="${to}" /></label>
     <button>Show</button>
   </form>`;
 }
 
-function dimensions(by: SpendDimension, days: Days): Html {
+function dimensions(shown: Shown): Html {
   return html`<nav class="tabs" aria-label="Sum by">
     ${SPEND_DIMENSIONS.map(
       (one) =>
         html`<a
-          href="${address("/console/spend", one, days)}"
-          ${one === by ? html`aria-current="page"` : NOTHING}
+          href="${address("/console/spend", { ...shown, by: one })}"
+          ${one === shown.by ? html`aria-current="page"` : NOTHING}
           >${one}</a
         >`,
     )}
     <span class="grow"></span>
-    <a href="${address("/console/spend.csv", by, days)}" download>CSV</a>
+    <a href="${address("/console/spend.csv", shown)}" download>CSV</a>
   </nav>`;
 }
 
 function table(by: SpendDimension, rows: readonly SpendSum[]): Html {
-  if (rows.length === 0) return NOTHING;
+  if (rows.length === 0) return html`<p class="muted">Nothing was billed in these days.</p>`;
   const most = Math.max(...rows.map(({ micros }) => micros));
   return html`<table class="cards">
       <thead>
@@ -163,7 +184,7 @@ const spendCsv = page({
   role: "viewer",
   query,
   async show({ desk, query: asked }) {
-    const days = await daysOf(desk.store, asked);
+    const days = daysOf(await redisNow(desk.store), asked);
     const rows = sumSpend(asked.by, await readSpend(desk.store, days.from, days.to));
     return {
       text: csv(
@@ -181,19 +202,26 @@ interface Days {
   to: string;
 }
 
+interface Shown extends Days {
+  by: SpendDimension;
+  over: Over;
+}
+
 /** An impossible time is the nearest possible one: a page of figures has no use for an error. */
-async function daysOf(
-  store: Store,
-  { from, to }: { from?: string | undefined; to?: string | undefined },
-): Promise<Days> {
-  const today = Math.floor((await redisNow(store)) / DAY_MS);
+function daysOf(now: EpochMs, { from, to }: { from?: string | undefined; to?: string | undefined }): Days {
+  const today = Math.floor(now / DAY_MS);
   const last = to === undefined ? today : Math.min(dayNumber(to), today);
   const first = from === undefined ? last - DEFAULT_DAYS + 1 : Math.min(dayNumber(from), last);
   return { from: dayName(Math.max(first, last - MOST_DAYS + 1)), to: dayName(last) };
 }
 
-function address(path: string, by: SpendDimension, { from, to }: Days): string {
-  return `${path}?${new URLSearchParams({ by, from, to }).toString()}`;
+/** "14:05", UTC as the days are. */
+function clockOf(at: EpochMs): string {
+  return new Date(at).toISOString().slice(11, 16);
+}
+
+function address(path: string, { by, over, from, to }: Shown): string {
+  return `${path}?${new URLSearchParams({ by, over, from, to }).toString()}`;
 }
 
 export const spendPages = [spend, spendCsv];
