@@ -43,6 +43,8 @@ import { startIntake } from "../src/producer/intake.ts";
 import { dispatchWebhooks } from "../src/webhooks/dispatch-webhooks.ts";
 import { webhookSender } from "../src/webhooks/webhook-sender.ts";
 import { startFleet, type Fleet } from "../src/workers/fleet.ts";
+import type { Workshop } from "../src/workers/session.ts";
+import { keepOrdering, ORDERING_FAULTS } from "./demo/keep-ordering.ts";
 import { allowanceOf } from "./demo/live-limit.ts";
 import { playStory, STORY_FAULTS, STORY_TYPES, wasPlayed } from "./demo/story.ts";
 import { samplesOf, type Sample } from "./demo/samples.ts";
@@ -143,7 +145,7 @@ async function withProvider(
 ): Promise<number> {
   const provider = options.live
     ? null
-    : await startSimulatedProvider({ latency: LATENCY, faults: STORY_FAULTS });
+    : await startSimulatedProvider({ latency: LATENCY, faults: [...STORY_FAULTS, ...ORDERING_FAULTS] });
   try {
     const models = provider === null ? configuredModels(config) : simulatedModels(config, provider.url);
     const plan = await planOf(config, options, models);
@@ -349,14 +351,18 @@ async function runSamples(fleet: Fleet, run: Run): Promise<number> {
   );
   sayHowToGoOn(environmentFor(config, fleetName, redisUrl), api.url, link);
   // It goes on while people look, and ends where it is when they go. What it has done by then stays.
-  if (!(await wasPlayed(fleet.workshop)))
-    void playStory(fleet.workshop, interrupted.signal).catch(() => undefined);
+  void playAndGoOn(fleet.workshop, interrupted.signal).catch(() => undefined);
   await new Promise((resolve) => {
     interrupted.signal.addEventListener("abort", resolve, { once: true });
     if (interrupted.signal.aborted) resolve(undefined);
   });
   await api.close();
   return EXIT.ok;
+}
+
+async function playAndGoOn(desk: Workshop, signal: AbortSignal): Promise<void> {
+  if (!(await wasPlayed(desk))) await playStory(desk, signal);
+  await keepOrdering(desk, signal);
 }
 
 /** Once by its reference; later runs top up only what their own orders need. */
@@ -428,7 +434,9 @@ function sayHowToGoOn(environment: readonly string[], apiUrl: string, link: stri
   output.talk(`  ${link}`);
   output.talk("");
   output.talk("There, a working day of other customers is under way: answers that fail, a report type that");
-  output.talk("stops by itself, reports that wait for a decision of yours.");
+  output.talk(
+    "stops by itself, reports that wait for a decision of yours. Then one of them orders on, every 20 s.",
+  );
   output.talk("");
   output.talk("Order more from a second terminal, in this folder:");
   output.talk("");

@@ -17,7 +17,7 @@ import { listReports, readReport } from "../../src/store/reports.ts";
 import type { Workshop } from "../../src/workers/session.ts";
 import { briefType } from "./brief-type.ts";
 
-const BRIEF = "market-brief";
+export const BRIEF = "market-brief";
 const BROKEN = "price-watch";
 
 export const STORY_FAULTS: FaultRule[] = [
@@ -97,7 +97,13 @@ export async function playStory(desk: Workshop, signal?: AbortSignal): Promise<S
     ["globex", 200],
     ["initech", 40],
   ] as const)
-    await grantCredits(store, { account, credits, reference: "story" });
+    await grantCredits(store, {
+      account,
+      credits,
+      reference: "story",
+      by: "mia (console)",
+      why: "the invoice is paid",
+    });
 
   async function order(account: string, topic: string, type = BRIEF, tags: Record<string, string> = {}) {
     signal?.throwIfAborted();
