@@ -31,7 +31,6 @@ export interface Capacity {
 }
 
 export function capacityOf(plan: FleetPlan, cost: CostsOfReport): Capacity {
-  const perCore = (ms: number) => 1_000 / ms;
   const limits: Record<Capacity["limitedBy"], number> = {
     places: (plan.workers * plan.concurrency) / (plan.calls * plan.callSeconds),
     workers: plan.workers * perCore(cost.worker),
@@ -46,4 +45,8 @@ export function capacityOf(plan: FleetPlan, cost: CostsOfReport): Capacity {
     other[1] < least[1] ? other : least,
   ) as [Capacity["limitedBy"], number];
   return { reportsPerSecond, limitedBy };
+}
+
+function perCore(ms: number): number {
+  return 1_000 / ms;
 }

@@ -14,7 +14,7 @@ import { factsOf, sourceOf } from "../report-types/source.ts";
 import { listCases, readQuestion, type AskedQuestion } from "../store/cases.ts";
 import type { Store } from "../store/redis.ts";
 import { readSections, readSource } from "../store/reports.ts";
-import { readOutput } from "../store/sections.ts";
+import { readOutput } from "../store/read-sections.ts";
 import { readCheckpoints, type StoredTake } from "../store/takes.ts";
 import { authorOf, PLANNING } from "../workers/section-author.ts";
 import { requireReport } from "./material.ts";

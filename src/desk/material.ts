@@ -4,10 +4,10 @@ import type { ReportId } from "../domain/ids.ts";
 import type { PlannedSection } from "../domain/report.ts";
 import type { ReportType, SectionInput } from "../report-types/define-report.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
-import { readStep } from "../store/calls.ts";
+import { readStep } from "../store/steps.ts";
 import type { Store } from "../store/redis.ts";
 import { readReport, readSource, type StoredReport } from "../store/reports.ts";
-import { readOutput } from "../store/sections.ts";
+import { readOutput } from "../store/read-sections.ts";
 import { readTake } from "../store/takes.ts";
 import type { Shelf } from "./rehearse.ts";
 

@@ -7,7 +7,7 @@ import { mayRetry } from "../domain/may-retry.ts";
 import { isFinished, progressPercent, type Report, type Section } from "../domain/report.ts";
 import { doneOf, statusSentence } from "../domain/status-sentence.ts";
 import { redisNow, type Store } from "../store/redis.ts";
-import { readDurations } from "../store/sections.ts";
+import { readDurations } from "../store/read-sections.ts";
 import { readReport, readSections, type StoredReport } from "../store/reports.ts";
 
 export interface Snapshot {

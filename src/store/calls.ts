@@ -24,7 +24,7 @@
 import type { Answer, TakeState } from "../domain/call.ts";
 import type { FleetEvent } from "../domain/events.ts";
 import type { RepairRung } from "../domain/failure.ts";
-import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
+import type { EpochMs, MicroUsd } from "../domain/ids.ts";
 import type { FailureSummary } from "../domain/report.ts";
 import type { RouteLimits, SpendCaps } from "../domain/route.ts";
 import { BOOKS_LUA } from "./books.ts";
@@ -197,13 +197,6 @@ local open_id = string.match(redis.call('HGET', KEYS[5], ARGV[4] .. '@') or '', 
 if open_id == ARGV[1] then redis.call('HDEL', KEYS[5], ARGV[4] .. '@') end
 emit(KEYS[3], KEYS[4], ARGV[3])
 return 'concluded'
-`);
-
-const SAVE_STEP = savingScript(`
--- KEYS report calls events fleet_events   ARGV step_key result event
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-if redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2]) == 1 then emit(KEYS[3], KEYS[4], ARGV[3]) end
-return redis.call('HGET', KEYS[2], ARGV[1])
 `);
 
 export type Begun =
@@ -458,40 +451,4 @@ export async function concludeUnanswered(
     ],
     [asking.askId, billing, JSON.stringify(event), `${asking.callKey}#${asking.take}`, failure.kind],
   );
-}
-
-export type StepRead = { found: true; value: unknown } | { found: false };
-
-/** A step's stored result. A damaged one counts as missing: a step is computed again, not bought again. */
-export async function readStep(store: Store, report: ReportId, stepKey: string): Promise<StepRead> {
-  const packed = await store.redis.hgetBuffer(store.keys.calls(report), stepKey);
-  if (packed === null) return { found: false };
-  const unpacked = unpack(packed);
-  return unpacked.ok ? { found: true, value: JSON.parse(unpacked.text) } : { found: false };
-}
-
-/** Stores a step's result, set once, and answers with the one that counts. */
-export async function saveStep(
-  store: Store,
-  claim: Pick<Claim, "report" | "section">,
-  step: { key: string; name: string; elapsedMs: number },
-  value: unknown,
-): Promise<unknown> {
-  const { redis, keys } = store;
-  const { report, section } = claim;
-  const event: FleetEvent = {
-    event: "step.completed",
-    report,
-    section,
-    step: step.name,
-    elapsedMs: step.elapsedMs,
-  };
-  await run(
-    redis,
-    SAVE_STEP,
-    [keys.report(report), keys.calls(report), keys.events(report), keys.fleetEvents],
-    [step.key, packJson(value), JSON.stringify(event)],
-  );
-  const stored = await readStep(store, report, step.key);
-  return stored.found ? stored.value : value;
 }

@@ -26,7 +26,7 @@ import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
 import { fieldsOf, run, savingScript } from "./script.ts";
 import { isKnownForm, requireKnownForm } from "./version.ts";
-import { parseSection, SECTION_FIELDS } from "./sections.ts";
+import { parseSection, SECTION_FIELDS } from "./read-sections.ts";
 
 const PLAN = savingScript(`
 -- KEYS report events fleet_events deliver_by   ARGV plan event run id

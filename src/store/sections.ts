@@ -8,18 +8,11 @@
 import type { FleetEvent } from "../domain/events.ts";
 import type { Attempts } from "../domain/failure.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type {
-  Edited,
-  FailureSummary,
-  PlannedSection,
-  Section,
-  SectionState,
-  SectionStatus,
-} from "../domain/report.ts";
+import type { FailureSummary } from "../domain/report.ts";
 import { BREAKER_LUA, ballotArgument, type BallotPaper } from "./breakers.ts";
 import { OPEN_CASE_LUA, openingArguments, type AskedQuestion } from "./cases.ts";
 import { MEMORY_LUA } from "./memory.ts";
-import { pack, unpack } from "./packed.ts";
+import { pack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 import { SETTLE_LUA, settlementArguments, type Settlement } from "./settlements.ts";
@@ -46,7 +39,7 @@ end
 `;
 
 /** A newer run has begun, or the report is over: what an older claim brings is evidence and money, never state. */
-const RUN_LUA = `
+export const RUN_LUA = `
 local function of_older_run(claimed_in, run, status)
   return (claimed_in and claimed_in ~= run) or status == 'completed' or status == 'failed' or status == 'cancelled'
 end
@@ -154,28 +147,6 @@ breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ballot, false)
 return 'left'
 `);
 
-const BREAK = savingScript(`${MOVE_LUA}${RUN_LUA}${OPEN_CASE_LUA}
--- KEYS report section events fleet_events   ARGV process crash_budget id section_name type failure case
--- A dead process leaves its claims behind. Each costs the section one crash attempt; the last one goes to a person.
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'crash', 'run')
-local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
-if s[1] ~= 'running' or s[3] ~= ARGV[1] or not s[2] or s[2] == '' then return 'left' end
-local parked = parked_case(ARGV[7])
-local crashes = tonumber(s[4] or '0') + 1
-redis.call('HSET', KEYS[2], 'claim', '', 'crash', crashes)
-count_attempt(KEYS[1], 'crash')
-local to = 'pending'
-if crashes > tonumber(ARGV[2]) and not of_older_run(s[5], run, report_status) then
-  to = 'needs_review'
-  redis.call('HSET', KEYS[2], 'failure', ARGV[6])
-end
-move_section(KEYS[2], KEYS[1], s[1], to, KEYS[3], KEYS[4])
-emit(KEYS[3], KEYS[4], '{"event":"section.status","report":"' .. ARGV[3] .. '","section":"' .. ARGV[4] .. '","type":"' .. ARGV[5] .. '","status":"' .. to .. '","because":"its worker died"'
-  .. (to == 'needs_review' and ',"failure":' .. ARGV[6] or '') .. '}')
-if to == 'needs_review' then open_case(parked, '', KEYS[1], KEYS[2], '', KEYS[3], KEYS[4], now_ms()) end
-return 'broken'
-`);
-
 const ASK_AGAIN_MS = 5_000;
 
 const STORE_FULL: FailureSummary = {
@@ -187,17 +158,6 @@ const STORE_FULL: FailureSummary = {
   fingerprint: "0000000000000002",
   rule: "memory budget",
 };
-
-const RELEASE = savingScript(`${MOVE_LUA}
--- KEYS report section events fleet_events   ARGV process token event
--- The job that claimed it is the only one that may be said to be gone.
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process')
-if s[1] ~= 'running' or s[3] ~= ARGV[1] or string.sub(s[2] or '', 1, #ARGV[2] + 1) ~= ARGV[2] .. '/' then return 'left' end
-redis.call('HSET', KEYS[2], 'claim', '')
-move_section(KEYS[2], KEYS[1], s[1], 'pending', KEYS[3], KEYS[4])
-emit(KEYS[3], KEYS[4], ARGV[3])
-return 'released'
-`);
 
 /** The right to write one section; every write brings `fence`. */
 export interface Claim {
@@ -389,155 +349,6 @@ export async function leaveSection(
     ballotArgument(claim, ballot),
     ...settlementArguments(claim, settlements),
   ]);
-}
-
-/** What a dead process's claim costs: a crash attempt, and after `crashBudget` of them a person's decision. */
-export async function breakClaim(
-  store: Store,
-  held: { report: ReportId; section: string; type: string; process: string },
-  crashBudget: number,
-  failure: FailureSummary,
-): Promise<"broken" | "left"> {
-  const { redis, keys } = store;
-  return run(
-    redis,
-    BREAK,
-    [
-      keys.report(held.report),
-      keys.section(held.report, held.section),
-      keys.events(held.report),
-      keys.fleetEvents,
-    ],
-    [
-      held.process,
-      crashBudget,
-      held.report,
-      held.section,
-      held.type,
-      JSON.stringify(failure),
-      openingArguments(store, { ...held, failure })[0],
-    ],
-  );
-}
-
-/** Ends the claim of a job that its process is done with, where the store has lost what it was told. Costs no attempt. */
-export async function releaseClaim(
-  store: Store,
-  held: { report: ReportId; section: string; type: string; process: string; token: string },
-): Promise<"released" | "left"> {
-  const { redis, keys } = store;
-  const { report, section, type } = held;
-  const event: FleetEvent = {
-    event: "section.status",
-    report,
-    section,
-    type,
-    status: "pending",
-    because: "the store had lost what its worker told it",
-  };
-  return run(
-    redis,
-    RELEASE,
-    [keys.report(report), keys.section(report, section), keys.events(report), keys.fleetEvents],
-    [held.process, held.token, JSON.stringify(event)],
-  );
-}
-
-/** How long the last runs of these sections took, by key; up to fifty each. */
-export async function readDurations(
-  store: Store,
-  type: string,
-  sections: readonly string[],
-): Promise<Record<string, number[]>> {
-  const pipeline = store.redis.pipeline();
-  for (const section of sections) pipeline.lrange(store.keys.durations(type, section), 0, -1);
-  const replies = (await pipeline.exec()) ?? [];
-  return Object.fromEntries(
-    sections.map((section, index) => [section, ((replies[index]?.[1] ?? []) as string[]).map(Number)]),
-  );
-}
-
-/** `missing` where there never was one, as after a skip; else it is there and damaged. */
-export type OutputRead = { ok: true; output: unknown } | { ok: false; missing: boolean; because: string };
-
-/** The stored output of a completed section. */
-export async function readOutput(store: Store, report: ReportId, section: string): Promise<OutputRead> {
-  const packed = await store.redis.hgetBuffer(store.keys.section(report, section), "output");
-  if (packed === null)
-    return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
-  const unpacked = unpack(packed);
-  if (!unpacked.ok)
-    return {
-      ok: false,
-      missing: false,
-      because: `the output of section ${section} of ${report} is damaged: ${unpacked.because}`,
-    };
-  return { ok: true, output: JSON.parse(unpacked.text) };
-}
-
-/** What is read to know a section's state; its output stays where it is. */
-export const SECTION_FIELDS = [
-  "status",
-  "fence",
-  "process",
-  "transient",
-  "repair",
-  "crash",
-  "retryAt",
-  "because",
-  "failure",
-  "outputHash",
-  "unreviewed",
-  "edited",
-] as const;
-
-export function parseSection(
-  report: ReportId,
-  planned: PlannedSection,
-  fields: Record<string, string>,
-): Section {
-  return {
-    ...planned,
-    report,
-    fence: Number(fields["fence"] ?? 0),
-    attempts: {
-      transient: Number(fields["transient"] ?? 0),
-      repair: Number(fields["repair"] ?? 0),
-      crash: Number(fields["crash"] ?? 0),
-    },
-    ...sectionState(fields),
-  };
-}
-
-function sectionState(fields: Record<string, string>): SectionState {
-  const status = (fields["status"] ?? "pending") as SectionStatus;
-  const failure = fields["failure"] ? (JSON.parse(fields["failure"]) as FailureSummary) : null;
-  switch (status) {
-    case "pending":
-      return { status };
-    case "running":
-      return { status, process: fields["process"] ?? "" };
-    case "waiting_for_retry":
-      return {
-        status,
-        retryAt: Number(fields["retryAt"] ?? 0),
-        failure,
-        because: fields["because"] ?? "",
-      };
-    case "completed":
-      return {
-        status,
-        outputHash: fields["outputHash"] ?? "",
-        unreviewed: fields["unreviewed"] || null,
-        edited: fields["edited"] ? (JSON.parse(fields["edited"]) as Edited) : null,
-      };
-    case "needs_review":
-    case "failed":
-      if (failure === null) throw new Error(`A section is ${status} but names no failure.`);
-      return { status, failure };
-    case "skipped":
-      return { status, because: fields["because"] ?? "" };
-  }
 }
 
 function claimKeys(store: Store, claim: Claim): string[] {

@@ -32,7 +32,7 @@ import {
   startRound,
   type StoredReport,
 } from "../store/reports.ts";
-import { readOutput } from "../store/sections.ts";
+import { readOutput } from "../store/read-sections.ts";
 import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";

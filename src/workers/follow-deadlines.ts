@@ -11,7 +11,7 @@ import { dropDeadline, listDueDeadlines, lookAgainAtDeadline, missDeadline } fro
 import { redisNow, type Store } from "../store/redis.ts";
 import { readReport, readSections } from "../store/reports.ts";
 import { leavingNewer } from "../store/version.ts";
-import { readDurations } from "../store/sections.ts";
+import { readDurations } from "../store/read-sections.ts";
 
 const SHORTEST_PAUSE_MS = 500;
 

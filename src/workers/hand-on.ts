@@ -12,7 +12,7 @@ import {
 } from "../store/processes.ts";
 import { readReport } from "../store/reports.ts";
 import { leavingNewer } from "../store/version.ts";
-import { breakClaim, releaseClaim } from "../store/sections.ts";
+import { breakClaim, releaseClaim } from "../store/lost-claims.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Workshop } from "./session.ts";
 

@@ -3,7 +3,7 @@ import type { PlannedSection } from "../domain/report.ts";
 import type { ReportType, SectionInput } from "../report-types/define-report.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
 import { readSource } from "../store/reports.ts";
-import { readOutput } from "../store/sections.ts";
+import { readOutput } from "../store/read-sections.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { Session } from "./session.ts";
 

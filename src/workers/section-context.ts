@@ -11,7 +11,7 @@ import { modelConfig } from "../report-types/model-config.ts";
 import type { ModelConfig } from "../domain/call.ts";
 import { isName, NAME_RULE } from "../domain/ids.ts";
 import type { AskedQuestion } from "../store/cases.ts";
-import { readStep, saveStep } from "../store/calls.ts";
+import { readStep, saveStep } from "../store/steps.ts";
 import { callKeyOf, payOnce } from "./pay-once.ts";
 import { errorFacts, type Session } from "./session.ts";
 import { SectionStopped } from "./stop.ts";

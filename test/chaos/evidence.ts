@@ -20,7 +20,7 @@ import {
   type StoredReport,
   type TimedEvent,
 } from "../../src/store/reports.ts";
-import { readOutput, type OutputRead } from "../../src/store/sections.ts";
+import { readOutput, type OutputRead } from "../../src/store/read-sections.ts";
 import type { Plan } from "./plan.ts";
 import {
   accountsIn,

@@ -26,12 +26,12 @@ import { endReport } from "../../src/store/end-report.ts";
 import { Queues } from "../../src/store/queues.ts";
 import type { Store } from "../../src/store/redis.ts";
 import { parkReport, readReport, readSections, savePlan, startRound } from "../../src/store/reports.ts";
+import { breakClaim } from "../../src/store/lost-claims.ts";
+import { readOutput } from "../../src/store/read-sections.ts";
 import {
-  breakClaim,
   claimSection,
   finishSection,
   leaveSection,
-  readOutput,
   type Claim,
   type Leaving,
 } from "../../src/store/sections.ts";

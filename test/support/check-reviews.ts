@@ -10,7 +10,7 @@ import { readGroup } from "../../src/store/case-groups.ts";
 import { listCases } from "../../src/store/cases.ts";
 import type { Store } from "../../src/store/redis.ts";
 import { readEvents, readReport, readSections } from "../../src/store/reports.ts";
-import { readOutput } from "../../src/store/sections.ts";
+import { readOutput } from "../../src/store/read-sections.ts";
 
 /** Sentences about what does not fit; none where all is well. */
 export async function checkReviews(store: Store, id: ReportId): Promise<string[]> {

@@ -24,7 +24,7 @@ import { HARD_MAX_SOURCE_BYTES } from "../../report-types/define-report.ts";
 import { eraseReport } from "../../store/erase.ts";
 import { listReports } from "../../store/reports.ts";
 import { readReceipt } from "../../store/receipt.ts";
-import { readOutput } from "../../store/sections.ts";
+import { readOutput } from "../../store/read-sections.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
 import { accountFor, decidedBy, filterFor, ownReport, ownTombstone } from "../own.ts";
 import { cursorOf, pageOf, pageQuery, placeIn } from "../pages.ts";

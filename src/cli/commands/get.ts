@@ -66,7 +66,7 @@ async function sectionText(output: Output, id: ReportId, key: string, format: Fo
     throw new FleetError("usage", "A single section has no HTML document of its own; read it as md or json.");
   const { withStore } = await import("../configured.ts");
   const { readSnapshot, sentenceOf } = await import("../../producer/report-view.ts");
-  const { readOutput } = await import("../../store/sections.ts");
+  const { readOutput } = await import("../../store/read-sections.ts");
   return withStore(loadConfig(), async (store) => {
     const snapshot = await readSnapshot(store, id);
     const { report } = snapshot.stored;

@@ -7,7 +7,7 @@ import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
 import { z } from "zod";
 import { Problem } from "../../api/problems.ts";
 import { isFleetError } from "../../domain/fleet-error.ts";
-import { readOutput } from "../../store/sections.ts";
+import { readOutput } from "../../store/read-sections.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { reportLink } from "../links.ts";
 import { page, type ConsoleDesk } from "../page.ts";
