@@ -9,7 +9,7 @@ import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { ExpressAdapter } from "@bull-board/express";
 import type { RequestHandler, Response } from "express";
-import { listBreakers } from "../store/breakers.ts";
+import { listBreakers } from "../store/read-breakers.ts";
 import { REPORTS_QUEUE, sectionsQueue, WEBHOOKS_QUEUE } from "../store/queues.ts";
 import type { ApiDesk } from "./route.ts";
 

@@ -12,7 +12,8 @@
  */
 import type { Breaker } from "../domain/breaker.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { dropPostponed, listBreakers, listPostponed, readBreaker, settleProbe } from "../store/breakers.ts";
+import { dropPostponed, settleProbe } from "../store/breakers.ts";
+import { listBreakers, listPostponed, readBreaker } from "../store/read-breakers.ts";
 import type { Workshop } from "./session.ts";
 
 /** `live`: its parent job is still there and finds out by itself. */

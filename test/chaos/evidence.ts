@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Balance, Hold, LedgerEntry } from "../../src/domain/credits.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import type { Section } from "../../src/domain/report.ts";
-import { listBreakers, readBreakerHistory, type BreakerTurn } from "../../src/store/breakers.ts";
+import { listBreakers, readBreakerHistory, type BreakerTurn } from "../../src/store/read-breakers.ts";
 import { readAudit, type AuditRow } from "../../src/store/audit.ts";
 import { listAccounts, readBalance, readHold, readLedgerAfter, holdIdOf } from "../../src/store/credits.ts";
 import { readArtefact, type ArtefactRead } from "../../src/store/deliver.ts";

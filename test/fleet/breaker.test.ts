@@ -8,7 +8,8 @@ import { isFleetError } from "../../src/domain/fleet-error.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { statusSentence } from "../../src/domain/status-sentence.ts";
 import { defineReport, json, text, type ReportType } from "../../src/report-types/define-report.ts";
-import { listPostponed, readBreaker, readBreakerHistory, turnBreaker } from "../../src/store/breakers.ts";
+import { turnBreaker } from "../../src/store/breakers.ts";
+import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/read-breakers.ts";
 import { sectionsQueue } from "../../src/store/queues.ts";
 import { startRound } from "../../src/store/reports.ts";
 import {

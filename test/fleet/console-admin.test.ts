@@ -1,7 +1,7 @@
 /** The pages beside reports and reviews: each shows what is there, and each decision is carried out once and audited. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readAudit } from "../../src/store/audit.ts";
-import { readBreaker } from "../../src/store/breakers.ts";
+import { readBreaker } from "../../src/store/read-breakers.ts";
 import { listApiKeys } from "../../src/store/api-keys.ts";
 import { readBalance } from "../../src/store/credits.ts";
 import { listProcesses } from "../../src/store/processes.ts";

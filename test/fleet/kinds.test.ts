@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { readSnapshot, reportView } from "../../src/producer/report-view.ts";
-import { readBreaker } from "../../src/store/breakers.ts";
+import { readBreaker } from "../../src/store/read-breakers.ts";
 import { startTestFleet, waitFor, type FaultRule, type TestFleet } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aChainedType } from "../support/report-types/index.ts";

@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from "vitest";
 import { loadConfig } from "../../src/config.ts";
-import { readBreaker } from "../../src/store/breakers.ts";
+import { readBreaker } from "../../src/store/read-breakers.ts";
 import { startTestFleet, waitFor, type TestFleet } from "../../src/testing.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { duplicatesIn } from "../support/ledger.ts";

@@ -14,7 +14,7 @@ import {
   type ReportType,
   type SectionDefinition,
 } from "../../src/report-types/define-report.ts";
-import { readBreaker } from "../../src/store/breakers.ts";
+import { readBreaker } from "../../src/store/read-breakers.ts";
 import { readAudit } from "../../src/store/audit.ts";
 import { listGroups } from "../../src/store/case-groups.ts";
 import { listCases, readCase, readQuestion } from "../../src/store/cases.ts";

@@ -19,13 +19,11 @@ import {
   announceType,
   ballotArgument,
   BREAKER_LUA,
-  listPostponed,
-  readBreaker,
-  readBreakerHistory,
   settleProbe,
   turnBreaker,
   type BallotPaper,
 } from "../../src/store/breakers.ts";
+import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/read-breakers.ts";
 import { beginCall } from "../../src/store/calls.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { connectForCommand, openStore, type Store } from "../../src/store/redis.ts";

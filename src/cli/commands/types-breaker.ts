@@ -9,7 +9,7 @@ import {
 } from "../../domain/breaker.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd, formatWait, type EpochMs } from "../../domain/ids.ts";
-import type { BreakerRecord, BreakerTurn } from "../../store/breakers.ts";
+import type { BreakerRecord, BreakerTurn } from "../../store/read-breakers.ts";
 import type { Store } from "../../store/redis.ts";
 import type { Terminal } from "../command.ts";
 import { table } from "../output.ts";
@@ -33,7 +33,7 @@ export function showTypeCommand({ output }: Terminal): Command {
     .option("--json", "print as JSON", false)
     .action(async (type: string) => {
       const { withStore } = await import("../configured.ts");
-      const { readBreaker, readBreakerHistory, spentInVain } = await import("../../store/breakers.ts");
+      const { readBreaker, readBreakerHistory, spentInVain } = await import("../../store/read-breakers.ts");
       await withStore(loadConfig(), async (store) => {
         await checkKnown(store, type);
         const record = await readBreaker(store, type);
@@ -117,7 +117,8 @@ function words(most: number): (text: string) => string {
 
 async function turn(type: string, to: BreakerState, { by, reason }: Decision) {
   const { withStore } = await import("../configured.ts");
-  const { readBreaker, turnBreaker } = await import("../../store/breakers.ts");
+  const { turnBreaker } = await import("../../store/breakers.ts");
+  const { readBreaker } = await import("../../store/read-breakers.ts");
   return withStore(loadConfig(), async (store) => {
     await checkKnown(store, type);
     const outcome = await turnBreaker(store, type, { to, by, reason });
@@ -127,7 +128,7 @@ async function turn(type: string, to: BreakerState, { by, reason }: Decision) {
 
 /** A slip of the pen must not stop a type that nobody has, and leave the other one running. */
 async function checkKnown(store: Store, type: string): Promise<void> {
-  const { listBreakers } = await import("../../store/breakers.ts");
+  const { listBreakers } = await import("../../store/read-breakers.ts");
   const { closestName } = await import("../../report-types/closest-name.ts");
   const known = await listBreakers(store);
   if (known.includes(type)) return;

@@ -5,7 +5,7 @@ import { packageVersion } from "../../config/package-version.ts";
 import { isFleetError } from "../../domain/fleet-error.ts";
 import type { Registry } from "../../report-types/registry.ts";
 import { readBacklog } from "../../store/backlog.ts";
-import { listBreakers, readBreaker } from "../../store/breakers.ts";
+import { listBreakers, readBreaker } from "../../store/read-breakers.ts";
 import { listProcesses } from "../../store/processes.ts";
 import { Queues } from "../../store/queues.ts";
 import { reconcile } from "../../store/reconcile.ts";

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { openingReason } from "../../domain/breaker.ts";
 import { dayName, readSpendSums } from "../../store/books.ts";
-import { listBreakers, readBreaker, type BreakerRecord } from "../../store/breakers.ts";
+import { listBreakers, readBreaker, type BreakerRecord } from "../../store/read-breakers.ts";
 import { listGroups, type CaseGroup } from "../../store/case-groups.ts";
 import { readCreditTotals } from "../../store/credits.ts";
 import { countByStatus, type StatusCount } from "../../store/find-reports.ts";

@@ -4,7 +4,7 @@ import type { ReportId } from "../../domain/ids.ts";
 import { isReportId } from "../../domain/ids.ts";
 import { FAILURE_KINDS, totalSpend } from "../../domain/failure.ts";
 import { progressPercent, REPORT_STATUSES, type Section } from "../../domain/report.ts";
-import { listBreakers } from "../../store/breakers.ts";
+import { listBreakers } from "../../store/read-breakers.ts";
 import { countByStatus, findReports, type Place, type StatusCount } from "../../store/find-reports.ts";
 import { redisNow, type Store } from "../../store/redis.ts";
 import { readReport, readSectionsOf, type StoredReport } from "../../store/reports.ts";

@@ -10,16 +10,16 @@ import {
 } from "../../domain/breaker.ts";
 import { formatWait, type MicroUsd } from "../../domain/ids.ts";
 import { promptVersionsOf } from "../../report-types/prompt-versions.ts";
+import { turnBreaker } from "../../store/breakers.ts";
 import {
   listBreakers,
   listPostponed,
   readBreaker,
   readBreakerHistory,
   spentInVain,
-  turnBreaker,
   type BreakerRecord,
   type BreakerTurn,
-} from "../../store/breakers.ts";
+} from "../../store/read-breakers.ts";
 import { redisNow } from "../../store/redis.ts";
 import { form, why, whyField } from "../form.ts";
 import { ago, count, status, usd } from "../format.ts";

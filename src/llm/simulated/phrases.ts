@@ -3,7 +3,9 @@
  *
  * They are true of most subjects and claim no figure: every number in a simulated report comes from its own source.
  */
-import type { Theme } from "./reading.ts";
+
+/** What a part of a report can be about. */
+export type Theme = "general" | "inventory" | "licences" | "risk" | "upgrades";
 
 export interface Part {
   heading: string;

@@ -5,7 +5,7 @@
  * facts to a model. The aim is an answer that is about the order, with the order's own figures in it.
  */
 import type { Message } from "../../domain/call.ts";
-import { ADDED_BY_REVISION } from "./phrases.ts";
+import { ADDED_BY_REVISION, type Theme } from "./phrases.ts";
 
 export interface Fact {
   label: string;
@@ -13,7 +13,6 @@ export interface Fact {
 }
 
 export type Task = "write" | "revise" | "critique" | "summarise";
-export type Theme = "general" | "inventory" | "licences" | "risk" | "upgrades";
 
 export interface Reading {
   task: Task;
