@@ -21,11 +21,11 @@ import { mayRunAgain } from "../../src/store/credit-review.ts";
 import { completeReport, type Completion } from "../../src/store/complete-report.ts";
 import { deliver, saveArtefact, type Delivered, type DeliveryTerms } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
-import { parkReport, readReport, startRound } from "../../src/store/reports.ts";
+import { readReport, startRound } from "../../src/store/reports.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { sweepHolds } from "../../src/store/sweep-holds.ts";
 import { checkBooks } from "../support/check-books.ts";
-import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
+import { admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
 
 let store: ReturnType<typeof openTestStore>;
 beforeAll(() => {
@@ -404,31 +404,13 @@ test("a hold whose report is gone is given back by the sweeper, which says so; a
   expect(await store.redis.exists(store.keys.report(gone))).toBe(0);
 });
 
-const FAILURE = {
-  kind: "contract",
-  code: "schema_mismatch",
-  scope: "request",
-  message: "It does not fit.",
-  fingerprint: "0123456789abcdef",
-  rule: "a test",
-} as const;
-
 async function failAfterSpending(
   id: ReportId,
   micros: number,
   failureLimits = DEFAULT_FAILURE_LIMITS,
 ): Promise<void> {
   await store.redis.hincrby(store.keys.report(id), "spend.wasted", micros);
-  const stored = await readReport(store, id);
-  if (stored !== null)
-    await parkReport(store, stored, {
-      failure: FAILURE,
-      ofReport: true,
-      deadlineMs: 60_000,
-      version: 1,
-      ballot: [],
-      failureLimits,
-    });
+  await parkOrder(store, id, { failureLimits });
 }
 
 test("five reports that fail after money was spent stop the account's retries until a person has looked", async () => {

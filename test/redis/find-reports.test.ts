@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import type { FailureSummary } from "../../src/domain/report.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { countByStatus, findReports, type Place, type Sought } from "../../src/store/find-reports.ts";
-import { parkReport, readReport } from "../../src/store/reports.ts";
-import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
+import { readReport } from "../../src/store/reports.ts";
+import { A_FAILURE, admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
 
 let store: ReturnType<typeof openTestStore>;
 const ids: ReportId[] = [];
@@ -46,16 +45,7 @@ function at(nth: number): ReportId {
 }
 
 async function park(id: ReportId, failure: Pick<FailureSummary, "kind" | "code" | "message">): Promise<void> {
-  const stored = await readReport(store, id);
-  if (stored === null) throw new Error(`${id} is gone.`);
-  await parkReport(store, stored, {
-    failure: { scope: "request", fingerprint: "0".repeat(16), rule: "a test", ...failure },
-    ofReport: true,
-    deadlineMs: 60_000,
-    version: 1,
-    ballot: [],
-    failureLimits: DEFAULT_FAILURE_LIMITS,
-  });
+  await parkOrder(store, id, { failure: { ...A_FAILURE, ...failure } });
 }
 
 async function all(sought: Sought, limit = 7): Promise<ReportId[]> {

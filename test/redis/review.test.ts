@@ -37,7 +37,7 @@ import {
 } from "../../src/store/sections.ts";
 import { nextMove } from "../../src/workers/next-move.ts";
 import { checkReviews, checkStakes, readClaims, stolenClaims } from "../support/check-reviews.ts";
-import { openTestStore } from "../support/store-for-tests.ts";
+import { A_FAILURE, openTestStore } from "../support/store-for-tests.ts";
 import { aTopicType } from "../support/report-types/index.ts";
 
 let store: ReturnType<typeof openTestStore>;
@@ -55,14 +55,6 @@ afterAll(async () => {
 });
 
 const WAKE_MS = 60_000;
-const FAILURE: FailureSummary = {
-  kind: "contract",
-  code: "schema_mismatch",
-  scope: "request",
-  message: "It does not fit.",
-  fingerprint: "0123456789abcdef",
-  rule: "a test",
-};
 const BY = { by: "ada", why: "a test" };
 const SECTIONS = ["first", "second"] as const;
 
@@ -133,7 +125,7 @@ class Story {
   }
 
   async die(section: string): Promise<void> {
-    await breakClaim(this.#store, { report: this.id, section, type: "topic", process: "dead" }, 1, FAILURE);
+    await breakClaim(this.#store, { report: this.id, section, type: "topic", process: "dead" }, 1, A_FAILURE);
   }
 
   /** What the parent job does: the next round, the review, or the delivery. */
@@ -332,7 +324,7 @@ async function foreignWrites(of: Store, id: ReportId): Promise<string[]> {
 }
 
 function leftUnder(fence: string): FailureSummary {
-  return { ...FAILURE, message: `It did not fit under fence ${fence}.` };
+  return { ...A_FAILURE, message: `It did not fit under fence ${fence}.` };
 }
 
 function writtenUnder(fence: number | string): string {

@@ -1,22 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import { grantCredits } from "../../src/store/credits.ts";
-import { parkReport, readEvents, readReport } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/reports.ts";
 import { sweepWakeups, type Turn } from "../../src/store/sweep-wakeups.ts";
-import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
+import { admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
 
 const store = openTestStore("wakeups");
 beforeAll(() => grantCredits(store, { account: "acme", credits: 1_000, reference: "start" }));
 afterAll(() => store.close());
-
-const FAILURE = {
-  kind: "contract",
-  code: "schema_mismatch",
-  scope: "request",
-  message: "It does not fit.",
-  fingerprint: "0123456789abcdef",
-  rule: "a test",
-} as const;
 
 async function anOrder() {
   const id = aReportId();
@@ -26,16 +16,7 @@ async function anOrder() {
 
 async function aParked() {
   const id = await anOrder();
-  const stored = await readReport(store, id);
-  if (stored === null) throw new Error(`${id} is gone.`);
-  await parkReport(store, stored, {
-    failure: FAILURE,
-    ofReport: true,
-    deadlineMs: 60_000,
-    version: 1,
-    ballot: [],
-    failureLimits: DEFAULT_FAILURE_LIMITS,
-  });
+  await parkOrder(store, id);
   return id;
 }
 

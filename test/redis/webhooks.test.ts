@@ -1,6 +1,5 @@
 /** Which facts are told outside, to whom, and that each enters the outbox with the fact itself or not at all. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import { FleetError } from "../../src/domain/fleet-error.ts";
 import { WEBHOOK_TYPES } from "../../src/domain/webhook.ts";
 import { announceType, turnBreaker } from "../../src/store/breakers.ts";
@@ -8,7 +7,7 @@ import { DEFAULT_BREAKER } from "../../src/domain/breaker.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { Queues, WEBHOOKS_QUEUE } from "../../src/store/queues.ts";
-import { parkReport, readReport } from "../../src/store/reports.ts";
+import { readReport } from "../../src/store/reports.ts";
 import { redisNow } from "../../src/store/redis.ts";
 import { closeRoute, openRoute } from "../../src/store/routes.ts";
 import { run, savingScript } from "../../src/store/script.ts";
@@ -24,7 +23,7 @@ import {
 import { dispatchWebhooks } from "../../src/webhooks/dispatch-webhooks.ts";
 import { registerWebhook } from "../../src/webhooks/register-webhook.ts";
 import { retryAfterMs } from "../../src/webhooks/retry-schedule.ts";
-import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
+import { A_FAILURE, admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
 
 let store: ReturnType<typeof openTestStore>;
 let queues: Queues;
@@ -68,15 +67,6 @@ async function anOrder(account: string, callback?: string) {
 }
 
 const END = { status: "cancelled", because: "changed my mind, the secret plan is off", by: "ada" } as const;
-const FAILURE = {
-  kind: "contract",
-  code: "schema_mismatch",
-  scope: "request",
-  message: "the model wrote: canary",
-  fingerprint: "f".repeat(16),
-  rule: "test",
-} as const;
-
 test("without anyone who listens nothing is kept to be told", async () => {
   const { report } = await anOrder("acme");
   await endReport(store, report, END);
@@ -120,15 +110,8 @@ test("an endpoint hears nothing that was on its way before it was there", async 
 test("a parked report is told without what the model or a person wrote", async () => {
   const { id: endpoint } = await listen("acme", ["report.needs_review", "report.cancelled"]);
   const stored = await anOrder("acme");
-  const parking = {
-    failure: FAILURE,
-    ofReport: true,
-    deadlineMs: 60_000,
-    version: 1,
-    ballot: [],
-    failureLimits: DEFAULT_FAILURE_LIMITS,
-  };
-  expect(await parkReport(store, stored, parking)).toBe("parked");
+  const failure = { ...A_FAILURE, message: "the model wrote: canary" };
+  expect(await parkOrder(store, stored.report.id, { failure })).toBe("parked");
   await endReport(store, stored.report, END);
   const messages = await told(endpoint);
   expect(messages.map(({ type }) => type)).toEqual(["report.needs_review", "report.cancelled"]);

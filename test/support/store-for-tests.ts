@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { DEFAULT_FAILURE_LIMITS } from "../../src/domain/credits.ts";
 import { reportIdFrom, type ReportId } from "../../src/domain/ids.ts";
+import type { FailureSummary } from "../../src/domain/report.ts";
 import { admit, type Admission, type Order } from "../../src/store/admit.ts";
 import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
+import { parkReport, readReport } from "../../src/store/reports.ts";
 import { testRedisUrl, uniqueFleet } from "./redis.ts";
 
 /** A store of its own, without a fleet; `close` ends its connection. */
@@ -30,4 +33,32 @@ export function admitOrder(
     ...order,
   };
   return admit(store, whole, 60_000);
+}
+
+export const A_FAILURE: FailureSummary = {
+  kind: "contract",
+  code: "schema_mismatch",
+  scope: "request",
+  message: "It does not fit.",
+  fingerprint: "0123456789abcdef",
+  rule: "a test",
+};
+
+/** Parks a report for what failed of itself, as the orchestrator does. */
+export async function parkOrder(
+  store: Store,
+  id: ReportId,
+  parking: Partial<Parameters<typeof parkReport>[2]> = {},
+): ReturnType<typeof parkReport> {
+  const stored = await readReport(store, id);
+  if (stored === null) throw new Error(`${id} is gone.`);
+  return parkReport(store, stored, {
+    failure: A_FAILURE,
+    ofReport: true,
+    deadlineMs: 60_000,
+    version: 1,
+    ballot: [],
+    failureLimits: DEFAULT_FAILURE_LIMITS,
+    ...parking,
+  });
 }
