@@ -12,6 +12,7 @@
  * Rows of a ledger stand in a lane per endpoint and account: only the first of a lane is due, and its end calls the
  * next. `webhook-due` says by when each delivery must have moved, so a lost job is rung again.
  */
+import { randomUUID } from "node:crypto";
 import type { FleetEvent } from "../domain/events.ts";
 import type { EpochMs } from "../domain/ids.ts";
 import type { DeliveryStatus, Fact, WebhookDelivery, WebhookType } from "../domain/webhook.ts";
@@ -76,11 +77,13 @@ end
 
 const NOTE = savingScript(`${SETTLE_LUA}
 -- KEYS delivery endpoint due pending settled fleet_events
--- ARGV id outcome('delivered' | 'failed' | 'gone') answer retry_after_ms('' = it was the last) disable_after_ms disabled_event
-local d = redis.call('HMGET', KEYS[1], 'status', 'answers', 'url')
+-- ARGV id outcome('delivered' | 'failed' | 'gone') answer retry_after_ms('' = it was the last) disable_after_ms disabled_event attempt
+local d = redis.call('HMGET', KEYS[1], 'status', 'answers', 'url', 'noted')
 if d[1] ~= 'pending' then return {'settled', ''} end
+if d[4] == ARGV[7] then return {'again', ''} end
 local now = now_ms()
 redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+redis.call('HSET', KEYS[1], 'noted', ARGV[7])
 count(string.match(KEYS[3], '^(.*):webhook%-due$'), 'fleet_webhook_attempts_total|' .. ARGV[2])
 redis.call('HSET', KEYS[1], 'answers', (d[2] or '') .. plus(now) .. ' ' .. ARGV[3] .. ';')
 -- One order's callback that fails says nothing about the account's other callbacks.
@@ -248,6 +251,8 @@ export async function noteAttempt(
       attempt.outcome === "failed" ? (attempt.retryAfterMs ?? "") : "",
       disableAfterMs,
       JSON.stringify(disabled),
+      // Told apart by it: another attempt, and the same one sent again because its reply was lost.
+      randomUUID(),
     ],
   );
   return { word, next: next === "" ? null : next };

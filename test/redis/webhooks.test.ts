@@ -1,4 +1,5 @@
 /** Which facts are told outside, to whom, and that each enters the outbox with the fact itself or not at all. */
+import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { FleetError } from "../../src/domain/fleet-error.ts";
 import { WEBHOOK_TYPES } from "../../src/domain/webhook.ts";
@@ -8,7 +9,7 @@ import { grantCredits } from "../../src/store/credits.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { Queues, WEBHOOKS_QUEUE } from "../../src/store/queues.ts";
 import { readReport } from "../../src/store/reports.ts";
-import { redisNow } from "../../src/store/redis.ts";
+import { redisNow, type Store } from "../../src/store/redis.ts";
 import { closeRoute, openRoute } from "../../src/store/routes.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { SPENDING_LUA, startSpending, stopSpending } from "../../src/store/spending.ts";
@@ -259,6 +260,39 @@ test("an endpoint that nothing reaches for days is disabled; a single success st
     because: expect.stringContaining("days"),
   });
 });
+
+test("a failed attempt is counted once, also where the reply to its note was lost and it was noted again", async () => {
+  const { id: endpoint } = await listen("acme", ["ledger.entry"]);
+  await grantCredits(store, { account: "acme", credits: 1, reference: "a" });
+  await told(endpoint);
+  const [delivery] = await listDeliveries(store, endpoint, 1);
+  if (delivery === undefined) throw new Error("no delivery");
+  const failed = { outcome: "failed", answer: "timeout", retryAfterMs: 1_000 } as const;
+  expect(await noteAttempt(losingReplies(store), delivery, failed, 60_000)).toEqual({
+    word: "again",
+    next: null,
+  });
+  expect((await listDeliveries(store, endpoint, 1))[0]).toMatchObject({
+    attempts: 1,
+    answers: [{ answer: "timeout" }],
+  });
+  await noteAttempt(store, delivery, failed, 60_000);
+  expect((await listDeliveries(store, endpoint, 1))[0]?.attempts).toBe(2);
+});
+
+/** Every script is sent twice, as ioredis does after a broken line; only the second reply arrives. */
+function losingReplies(of: Store): Store {
+  const redis = new Proxy(of.redis, {
+    get(target, name: keyof Redis) {
+      if (name !== "evalsha") return target[name];
+      return async (...args: Parameters<Redis["evalsha"]>) => {
+        await target.evalsha(...args);
+        return target.evalsha(...args);
+      };
+    },
+  });
+  return { ...of, redis };
+}
 
 test("an endpoint that is removed leaves nothing behind", async () => {
   const { id: endpoint } = await listen("acme");
