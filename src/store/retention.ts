@@ -92,7 +92,8 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
     keys.auditOf(report.id),
   );
   for (const { key } of plan ?? []) pipeline.unlink(keys.section(report.id, key));
-  for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1")) pipeline.unlink(keys.case(id));
+  for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1"))
+    pipeline.unlink(keys.case(id), keys.caseNotes(id));
   if (idempotency !== null) pipeline.unlink(idempotency);
   pipeline.zrem(keys.indexAll, report.id);
   pipeline.zrem(keys.indexAccount(report.account), report.id);

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { completeRest } from "../../src/desk/complete-rest.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
+import { rejectReport } from "../../src/desk/end-by-person.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
+import { addNote, listCases } from "../../src/store/cases.ts";
 import { grantCredits, readLedger } from "../../src/store/credits.ts";
 import { readArtefact } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
@@ -75,6 +77,23 @@ test("a report that is still open is never touched", async () => {
   await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
   expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(0);
   expect(await fleet.store.redis.exists(fleet.store.keys.calls(id))).toBe(1);
+});
+
+test("what reviewers noted about a report goes with it", async () => {
+  fleet.provider.setFaults?.([{ match: { contains: "topic/first" }, fault: { kind: "empty" } }]);
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "weirs" } });
+  await fleet.reaches(id, "needs_review");
+  const { store } = fleet;
+  for (const { id: caseId } of await listCases(store, { report: id, limit: 10 }))
+    expect(await addNote(store, caseId, { by: "ada", text: "the customer says it is about weirs" })).toBe(
+      "noted",
+    );
+  await rejectReport({ store }, id, { by: "ada", why: "a test" });
+  await store.redis.zadd(store.keys.ended, 0, id);
+  expect(await sweepRetention(store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
+  expect((await keysOf(id)).toSorted()).toEqual(
+    [store.keys.hold(`${id}.h1`), store.keys.tombstone(id)].toSorted(),
+  );
 });
 
 test("the missing half of a report whose texts are gone is refused before anything is held for it", async () => {
