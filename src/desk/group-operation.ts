@@ -32,14 +32,23 @@ import { rejectReport } from "./end-by-person.ts";
 /** One script takes them all; a larger group is decided in several operations. */
 const MOST_CASES = 2_000;
 
+/** The same id twice is one operation, also once its cases are all decided and the group has none left. */
 export async function decideGroup(desk: Counter, order: OperationOrder): Promise<Operation> {
-  const cases = await casesOf(desk, order.group);
+  const { id, group, action } = order;
+  const begun = await readOperation(desk.store, id);
+  if (begun !== null && begun.group === group && begun.action === action) return begun;
+  if (begun !== null)
+    throw new FleetError(
+      "idempotency_conflict",
+      `Operation ${id} is another decision: ${begun.action} for group ${begun.group}. Use a new id for a new decision.`,
+    );
+  const cases = await casesOf(desk, group);
   await startOperation(
     desk.store,
     order,
-    cases.map(({ id }) => id),
+    cases.map((found) => found.id),
   );
-  return requireOperation(desk, order.id);
+  return requireOperation(desk, id);
 }
 
 /** What one operation takes of a group, the oldest first. */

@@ -192,6 +192,24 @@ test("a decision needs the version that was looked at, and a stale one changes n
   expect(reversed.json).toMatchObject({ report: id, status: "completed", repeated: false });
 });
 
+test("a group's decision whose answer was lost is the same operation when it is sent again", async () => {
+  const id = await order("a broken mirror, in pieces");
+  await fleet.reaches(id as never, "needs_review");
+  const [parked] = (await call(api, operator, "GET", `/v1/reviews?report=${id}`)).json.data;
+  const decide = () =>
+    call(api, operator, "POST", `/v1/groups/${encodeURIComponent(parked.group)}/decisions`, {
+      body: { action: "reject", why: "no use" },
+      headers: { "Idempotency-Key": "pieces" },
+    });
+  const first = await decide();
+  expect(first.status).toBe(202);
+  await fleet.reaches(id as never, "failed");
+  // As a process leaves it that dies before it has kept its answer.
+  const { redis, keys } = fleet.store;
+  await redis.del(...(await redis.keys(keys.keptAnswer("*").replaceAll(/[{}]/g, "?"))));
+  expect((await decide()).json.id).toBe(first.json.id);
+});
+
 test("a reader of events that lost its line goes on after the last one it has, and is told the end", async () => {
   const id = await order("a lighthouse");
   const events = await readStream(`/v1/reports/${id}/events`, null, (seen) =>

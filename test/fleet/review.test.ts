@@ -18,6 +18,7 @@ import { readBreaker } from "../../src/store/read-breakers.ts";
 import { readAudit } from "../../src/store/audit.ts";
 import { listGroups } from "../../src/store/case-groups.ts";
 import { listCases, readCase, readQuestion } from "../../src/store/cases.ts";
+import type { OperationOrder } from "../../src/store/operations.ts";
 import {
   startSimulatedProvider,
   startTestFleet,
@@ -60,6 +61,10 @@ async function aFleet(
 const desk = (fleet: TestFleet) => fleet.fleet.workshop;
 const ORDER = { account: "acme", source: { topic: "lighthouses" } };
 const BY = { by: "ada", why: "looked at it" };
+function groupOrder(id: string, group = "", more: Partial<OperationOrder> = {}): OperationOrder {
+  const limits = { maxMicros: null, canary: 1, perSweep: 5 };
+  return { id, action: "resume", group, prompt: "current", ...limits, ...BY, ...more };
+}
 const EMPTY_FIRST: FaultRule = { match: { contains: "topic/first" }, fault: { kind: "empty" } };
 
 /** Orders a report whose first section gets nothing but empty answers, and returns its case. */
@@ -475,16 +480,8 @@ test("forty reports parked by a bug of the parser are recovered as a group at ze
   const fixed = await aFleet([], { fleet: name, provider, types: [aListType(Points)] });
   const [group] = await listGroups(fixed.store, { limit: 5 });
   expect(group).toMatchObject({ open: 40, creditsHeld: 200 });
-  await decideGroup(desk(fixed), {
-    id: "op-1",
-    action: "revalidate",
-    group: group?.group ?? "",
-    prompt: "current",
-    maxMicros: 1_000,
-    canary: 1,
-    perSweep: 20,
-    ...BY,
-  });
+  const order = groupOrder("op-1", group?.group, { action: "revalidate", maxMicros: 1_000, perSweep: 20 });
+  await decideGroup(desk(fixed), order);
   for (const id of ids) await fixed.reaches(id, "completed");
   expect(provider.ledger()).toHaveLength(billed);
   expect(await fixed.balance("acme")).toMatchObject({ available: 800, held: 0, committed: 200 });
@@ -534,16 +531,7 @@ test("a parser's bug stops a type after a few of forty reports; mended, the park
   const [group] = await listGroups(after.store, { limit: 5 });
   const parked = (await listCases(after.store, { limit: 100 })).map(({ report }) => report);
   expect(parked.length).toBeLessThanOrEqual(votes + inFlight);
-  await decideGroup(desk(after), {
-    id: "op-3",
-    action: "revalidate",
-    group: group?.group ?? "",
-    prompt: "current",
-    maxMicros: null,
-    canary: 1,
-    perSweep: 20,
-    ...BY,
-  });
+  await decideGroup(desk(after), groupOrder("op-3", group?.group, { action: "revalidate", perSweep: 20 }));
   for (const id of ids) await after.reaches(id, "completed");
   // What was asked under the bug is not asked again, be its report parked or held between an answer and its repair:
   // everything new is the one question of a report that had waited.
@@ -590,16 +578,7 @@ test("a group action stops at a canary that is parked again, and leaves the othe
     await aParkedTopic(fleet, "piers"),
     await aParkedTopic(fleet, "locks"),
   ];
-  await decideGroup(desk(fleet), {
-    id: "op-2",
-    action: "resume",
-    group: parked[0]?.found.group ?? "",
-    prompt: "current",
-    maxMicros: null,
-    canary: 1,
-    perSweep: 5,
-    ...BY,
-  });
+  await decideGroup(desk(fleet), groupOrder("op-2", parked[0]?.found.group));
   const ended = await waitFor(
     async () => {
       const operation = await requireOperation(desk(fleet), "op-2");
@@ -609,6 +588,25 @@ test("a group action stops at a canary that is parked again, and leaves the othe
   );
   expect(ended).toMatchObject({ status: "stopped", because: expect.stringMatching(/canary/) });
   expect(ended.cases.map(({ state }) => state)).toEqual(["refused", "applied", "waiting", "waiting"]);
+});
+
+test("a group's decision that is sent again is the same operation, also when its last case is decided", async () => {
+  const fleet = await aFleet([EMPTY_FIRST]);
+  const { found, id } = await aParkedTopic(fleet);
+  const order = groupOrder("op-5", found.group, { action: "reject" });
+  await decideGroup(desk(fleet), order);
+  await fleet.reaches(id, "failed");
+  const done = await waitFor(
+    async () => {
+      const operation = await requireOperation(desk(fleet), "op-5");
+      return operation.status === "running" ? null : operation;
+    },
+    () => "the operation does not end",
+  );
+  expect(await decideGroup(desk(fleet), order)).toEqual(done);
+  await expect(decideGroup(desk(fleet), { ...order, action: "resume" })).rejects.toThrow(
+    /another decision: reject/,
+  );
 });
 
 test("a group's decision outlives the orchestrator that carries it out, and decides each case once", async () => {
@@ -624,16 +622,7 @@ test("a group's decision outlives the orchestrator that carries it out, and deci
   open.splice(open.indexOf(before), 1);
   provider.setFaults([]);
   const after = await aFleet([], { fleet: name, provider, roles: [] });
-  await decideGroup(desk(after), {
-    id: "op-4",
-    action: "resume",
-    group: parked[0]?.found.group ?? "",
-    prompt: "current",
-    maxMicros: null,
-    canary: 1,
-    perSweep: 1,
-    ...BY,
-  });
+  await decideGroup(desk(after), groupOrder("op-4", parked[0]?.found.group, { perSweep: 1 }));
   const settings = { redisUrl: testRedisUrl(), fleet: name, providerUrl: provider.url, timeScale: 0.2 };
   const first = await startFleetProcess({ ...settings, roles: "orchestrator,worker" });
   const decided = async () => {

@@ -1,5 +1,5 @@
 /** The same trouble many times over, decided once: a canary first, staggered, under a cap, stoppable. */
-import { randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PROMPTS } from "../../domain/review.ts";
 import { decideGroup, requireOperation, stopOperation } from "../../desk/group-operation.ts";
@@ -68,12 +68,12 @@ const decide = route({
     example: { action: "revalidate", why: "the parser is mended", canary: 1 },
   },
   answer: { status: 202, schema: OperationView, what: "The operation, which goes on by itself" },
-  async handle({ caller, params, body }, desk) {
+  async handle({ caller, params: { group }, body, idempotencyKey }, desk) {
     const { by, ...order } = body;
     const operation = await decideGroup(desk, {
       ...order,
-      id: randomUUID(),
-      group: params.group,
+      id: operationIdOf(group, idempotencyKey ?? ""),
+      group,
       by: decidedBy(caller, by),
     });
     return { status: 202, headers: { Location: `/v1/operations/${operation.id}` }, body: operation };
@@ -114,5 +114,13 @@ const stop = route({
     body: await stopOperation(desk, params.id, { by: decidedBy(caller, body.by), why: body.why }),
   }),
 });
+
+/** Of the key, so that a process that dies before it has answered leaves no second operation to a repeat. */
+function operationIdOf(group: string, idempotencyKey: string): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([group, idempotencyKey]))
+    .digest("hex");
+  return `op-${hash.slice(0, 32)}`;
+}
 
 export const groupRoutes: readonly Route[] = [list, get, decide, operation, stop];
