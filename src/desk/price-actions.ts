@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { isFleetError } from "../domain/fleet-error.ts";
-import type { Action, PromptChoice, ReviewCase } from "../domain/review.ts";
+import { DEFAULT_PROMPT, type Action, type PromptChoice, type ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { previewAction, type Preview } from "./preview.ts";
 
@@ -73,7 +73,7 @@ export async function priceOf(
 ): Promise<Price> {
   if (action === "accept_edited" || action === "correct_source") return { priced: "later" };
   try {
-    return { priced: "yes", preview: await previewAction(desk, found, action, prompt ?? "current") };
+    return { priced: "yes", preview: await previewAction(desk, found, action, prompt ?? DEFAULT_PROMPT) };
   } catch (error) {
     if (!isFleetError(error) || error.code === "redis_unreachable") throw error;
     return { priced: "refused", because: error.message };

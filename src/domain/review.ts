@@ -25,6 +25,8 @@ export type Action = (typeof ACTIONS)[number];
 /** Which prompt a resumed call is asked with: the one that failed, word for word, or what today's version renders. */
 export const PROMPTS = ["stored", "current"] as const;
 export type PromptChoice = (typeof PROMPTS)[number];
+/** Through whichever door somebody decides without choosing. */
+export const DEFAULT_PROMPT: PromptChoice = "current";
 
 /** What a person decided; `by` and `why` are kept for good. */
 export interface Decision {

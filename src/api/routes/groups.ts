@@ -1,7 +1,7 @@
 /** The same trouble many times over, decided once: a canary first, staggered, under a cap, stoppable. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { PROMPTS } from "../../domain/review.ts";
+import { DEFAULT_PROMPT, PROMPTS } from "../../domain/review.ts";
 import { decideGroup, requireOperation, stopOperation } from "../../desk/group-operation.ts";
 import { previewGroup } from "../../desk/preview-group.ts";
 import { listGroups, readGroup } from "../../store/case-groups.ts";
@@ -60,7 +60,7 @@ const decide = route({
     schema: z.strictObject({
       ...decision,
       action: z.enum(GROUP_ACTIONS),
-      prompt: z.enum(PROMPTS).default("stored"),
+      prompt: z.enum(PROMPTS).default(DEFAULT_PROMPT),
       canary: z.int().min(0).max(100).default(1),
       perSweep: z.int().min(1).max(1_000).default(10),
       maxMicros: z.int().min(0).nullable().default(null),

@@ -1,6 +1,6 @@
 /** What waits for a person: cases, what may be done about each, and what it would cost. */
 import { z } from "zod";
-import { actionsFor, PROMPTS, type ReviewCase } from "../../domain/review.ts";
+import { actionsFor, DEFAULT_PROMPT, PROMPTS, type ReviewCase } from "../../domain/review.ts";
 import { readCaseFile, readCaseTexts, type CaseFile } from "../../desk/case-file.ts";
 import {
   acceptEdited,
@@ -116,7 +116,7 @@ const resume = route({
   params: anId,
   ifMatch: true,
   body: {
-    schema: z.strictObject({ ...decision, prompt: z.enum(PROMPTS).default("stored") }),
+    schema: z.strictObject({ ...decision, prompt: z.enum(PROMPTS).default(DEFAULT_PROMPT) }),
     example: { why: "the provider had an outage", prompt: "stored" },
   },
   answer: { status: 200, schema: Ruled, what: "The decision" },

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd } from "../../domain/ids.ts";
-import type { PromptChoice } from "../../domain/review.ts";
+import { DEFAULT_PROMPT, type PromptChoice } from "../../domain/review.ts";
 import type { Preview } from "../../desk/preview.ts";
 import type { GroupPreview } from "../../desk/preview-group.ts";
 import type { Counter } from "../../producer/submit-report.ts";
@@ -44,7 +44,7 @@ export async function decideAll(
   counter: Counter,
   given: string | undefined,
   options: GroupOptions,
-  { action, prompt = "current" }: { action: GroupAction; prompt?: PromptChoice },
+  { action, prompt = DEFAULT_PROMPT }: { action: GroupAction; prompt?: PromptChoice },
 ): Promise<void> {
   if (given !== undefined) throw new FleetError("usage", "Name a case or --group, not both.");
   const { group = "", maxUsd, canary, perSweep } = options;

@@ -2,7 +2,13 @@ import { Command, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd, formatWait, type ReportId } from "../../domain/ids.ts";
-import { actionsFor, PROMPTS, type PromptChoice, type ReviewCase } from "../../domain/review.ts";
+import {
+  actionsFor,
+  DEFAULT_PROMPT,
+  PROMPTS,
+  type PromptChoice,
+  type ReviewCase,
+} from "../../domain/review.ts";
 import type { Ruled } from "../../desk/decide-case.ts";
 import type { Preview } from "../../desk/preview.ts";
 import type { Counter } from "../../producer/submit-report.ts";
@@ -160,7 +166,7 @@ function resumeCommand(terminal: Terminal): Command {
     .addOption(
       new Option("--prompt <which>", "the failed call's own words, or what today's version renders")
         .choices([...PROMPTS])
-        .default("current"),
+        .default(DEFAULT_PROMPT),
     )
     .action(async (given: string | undefined, options: GroupOptions & { prompt: PromptChoice }) => {
       const { prompt, dryRun } = options;

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { openApiDocument } from "../../../src/api/openapi.ts";
 import { PROBLEMS } from "../../../src/api/problems.ts";
 import { ROUTES } from "../../../src/api/routes.ts";
+import { reviewCommand } from "../../../src/cli/commands/review.ts";
+import { openOutput } from "../../../src/cli/output.ts";
 
 interface Operation {
   operationId: string;
@@ -100,4 +102,18 @@ test("the codes of the document are the codes there are", () => {
     properties: { code: { enum: string[] } };
   };
   expect(properties.code.enum).toEqual(Object.keys(PROBLEMS));
+});
+
+test("where nobody chooses, a resume asks today's prompt, over HTTP as on the command line", () => {
+  const bodies = operations.flatMap(
+    ({ operation }) => operation.requestBody?.content["application/json"] ?? [],
+  );
+  const prompts = bodies.flatMap(
+    ({ schema }) => (schema as { properties?: { prompt?: object } }).properties?.prompt ?? [],
+  );
+  expect(prompts).toHaveLength(2);
+  for (const prompt of prompts) expect(prompt).toMatchObject({ default: "current" });
+  const review = reviewCommand({ output: openOutput({ json: false }), finish: () => undefined });
+  const resume = review.commands.find((command) => command.name() === "resume");
+  expect(resume?.opts()).toMatchObject({ prompt: "current" });
 });
