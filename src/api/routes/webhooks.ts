@@ -16,7 +16,7 @@ import { replayMissed, replayWebhook } from "../../webhooks/replay-webhooks.ts";
 import { accountFor, decidedBy, filterFor } from "../own.ts";
 import { pageOf } from "../pages.ts";
 import { Problem } from "../problems.ts";
-import { route, type Route } from "../route.ts";
+import { route, type ApiDesk, type Route } from "../route.ts";
 import { EpochMs } from "../schemas.ts";
 
 const TAG = "Webhooks";
@@ -140,18 +140,7 @@ const rotate = route({
   answer: { status: 201, schema: z.object({ id: z.string(), secret: Secret }), what: "The new secret" },
   async handle({ caller, params }, desk) {
     const { id } = await ownWebhook(desk.store, caller, params.id);
-    return {
-      status: 201,
-      body: {
-        id,
-        secret: await renewSecret(
-          desk.store,
-          id,
-          desk.durations.webhookRotateMs,
-          decidedBy(caller, undefined),
-        ),
-      },
-    };
+    return renewed(desk, caller, id);
   },
 });
 
@@ -166,18 +155,7 @@ const callbackSecret = route({
   answer: { status: 201, schema: z.object({ id: z.string(), secret: Secret }), what: "The new secret" },
   async handle({ caller, params }, desk) {
     const id = callbackEndpointId(accountFor(caller, params.account));
-    return {
-      status: 201,
-      body: {
-        id,
-        secret: await renewSecret(
-          desk.store,
-          id,
-          desk.durations.webhookRotateMs,
-          decidedBy(caller, undefined),
-        ),
-      },
-    };
+    return renewed(desk, caller, id);
   },
 });
 
@@ -256,6 +234,11 @@ const replay = route({
     return { status: 200, body: { replayed } };
   },
 });
+
+async function renewed({ store, durations }: ApiDesk, caller: ApiKey, id: string) {
+  const secret = await renewSecret(store, id, durations.webhookRotateMs, decidedBy(caller, undefined));
+  return { status: 201, body: { id, secret } } as const;
+}
 
 async function ownWebhook(store: Store, caller: ApiKey, id: string): Promise<WebhookEndpoint> {
   const endpoint = await readWebhook(store, id);
