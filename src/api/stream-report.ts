@@ -6,6 +6,7 @@
 import type { ApiKey } from "../domain/api-key.ts";
 import { isFinished } from "../domain/report.ts";
 import { reportRow, reportView, readSnapshot, snapshotOf } from "../producer/report-view.ts";
+import { mayBeUsed } from "../store/api-keys.ts";
 import { followEvents } from "../store/follow-events.ts";
 import { readEvents, type StoredReport, type TimedEvent } from "../store/reports.ts";
 import type { Answer, ApiDesk, EventLine } from "./route.ts";
@@ -57,6 +58,8 @@ function follow(
   line.onClose(() => void following.stop());
 
   async function tell(timed: TimedEvent): Promise<void> {
+    // A stream outlasts the request that opened it, and must not outlast its key.
+    if (!(await mayBeUsed(store, caller.id))) return line.end();
     const { event, ...rest } = timed.event;
     line.send(text(event, { ...shown(caller, rest), at: timed.at }, timed.id));
     if (CHANGES.includes(event)) {

@@ -118,6 +118,12 @@ export async function findValidKey(store: Store, text: string): Promise<ApiKey |
   return key;
 }
 
+/** Whether a key that was found before is valid still. */
+export async function mayBeUsed(store: Store, id: string): Promise<boolean> {
+  const [key, now] = await Promise.all([readApiKey(store, id), redisNow(store)]);
+  return key !== null && isValid(key, now);
+}
+
 /** Whether anybody could administer this fleet over HTTP. */
 export async function hasAdminKey(store: Store): Promise<boolean> {
   const now = await redisNow(store);

@@ -244,10 +244,11 @@ async function readStream(
   path: string,
   lastEventId: string | null,
   enough: (seen: ServerEvent[]) => boolean,
+  key = buyer.text,
 ): Promise<ServerEvent[]> {
   const response = await fetch(`${api.url}${path}`, {
     headers: {
-      Authorization: `Bearer ${buyer.text}`,
+      Authorization: `Bearer ${key}`,
       ...(lastEventId === null ? {} : { "Last-Event-ID": lastEventId }),
     },
   });
@@ -289,6 +290,19 @@ test("a revoked key is refused by the next request, on every process", async () 
   } finally {
     await second.close();
   }
+});
+
+test("a stream that a key opened tells nothing of what happens after the key is revoked, and ends", async () => {
+  const id = await order("a slow river at night");
+  const shop = await aKey(fleet.store, "acme", "reports:read");
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+  const stream = readStream(`/v1/reports/${id}/events`, null, () => (open(), false), shop.text);
+  await opened;
+  expect((await call(api, operator, "DELETE", `/v1/keys/${shop.id}`)).status).toBe(204);
+  await call(api, buyer, "POST", `/v1/reports/${id}/cancel`, { body: { why: "the wrong river" } });
+  const told = (await stream).map(({ data }) => data).join();
+  expect(told).not.toContain("cancelled");
+  expect(told).not.toContain("the wrong river");
 });
 
 test("a key of an account cannot be given a scope over the fleet, and an expired one opens nothing", async () => {
