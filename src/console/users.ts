@@ -48,7 +48,11 @@ function readUsersFile(path: string): string {
     return readFileSync(path, "utf8");
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unreadable";
-    throw new FleetError("usage", `CONSOLE_USERS_FILE cannot be read (${code}): ${path}.`, { cause });
+    throw new FleetError(
+      "usage",
+      `CONSOLE_USERS_FILE cannot be read (${code}): ${path}. Correct the path, or give the process a file it may read.`,
+      { cause },
+    );
   }
 }
 

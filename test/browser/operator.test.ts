@@ -1,12 +1,17 @@
 /** Coming in, looking, watching and stopping, as an operator does it in a browser; and what somebody else's page cannot do. */
-import { createServer } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request as ask } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { readSpendingStop } from "../../src/store/spending.ts";
 import { startTestFleet, waitFor, type TestFleet } from "../../src/testing.ts";
 import type { TestApi } from "../support/api.ts";
 import { PASSWORD, startTestConsole } from "../support/console.ts";
+import { makeCertificate } from "../support/own-authority.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";
 import { startScriptedProvider, type ScriptedProvider } from "../support/scripted-provider.ts";
@@ -205,5 +210,47 @@ test("a session that somebody planted opens nothing after the person signs in", 
   await stolen.goto("/console");
   await stolen.waitForURL(/\/console\/login/);
   await thief.close();
+  await context.close();
+});
+
+test("behind a proxy that ends TLS a person signs in, and the browser keeps a cookie for https and this host only", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "report-fleet-tls-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  let to = "";
+  const { key, cert } = makeCertificate(dir, "DNS:localhost");
+  const proxy = createTlsServer({ key, cert }, (request, response) => {
+    const { method = "GET", url = "/", headers } = request;
+    const onward = ask(`${to}${url}`, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    // Whoever leaves a page ends its stream.
+    onward.on("error", () => response.destroy());
+    response.on("close", () => onward.destroy());
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve));
+  const url = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+  const behind = await startTestConsole(fleet, { users: { ada: "admin" }, url });
+  to = behind.url;
+  onTestFinished(async () => {
+    await behind.close();
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const context = await browser.newContext({ baseURL: url, ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  const complaints = listen(page, url);
+  await page.goto("/console/reports");
+  await signInAs(page, "ada", PASSWORD);
+  await page.waitForURL(/\/console\/reports$/);
+  const cookies = await context.cookies();
+  expect(cookies).toMatchObject([
+    { name: "__Host-rf-console", secure: true, httpOnly: true, sameSite: "Strict", path: "/" },
+  ]);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/\/console\/login$/);
+  expect(await context.cookies()).toEqual([]);
+  expect(complaints).toEqual([]);
   await context.close();
 });

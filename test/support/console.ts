@@ -17,8 +17,13 @@ export async function startTestConsole(
   more: {
     caps?: SpendCaps;
     durations?: Partial<Durations>;
+    /** Each with `PASSWORD`. */
     users?: Readonly<Record<string, PersonRole>>;
+    /** As a users file has them. */
+    lines?: readonly string[];
     environment?: string;
+    /** Where people reach it, behind whatever ends their TLS. */
+    url?: string;
   } = {},
 ): Promise<TestApi> {
   const users = await Promise.all(
@@ -26,6 +31,7 @@ export async function startTestConsole(
       async ([name, role]) => `${name}:${role}:${await hashPassword(PASSWORD)}`,
     ),
   );
+  users.push(...(more.lines ?? []));
   const config = loadConfig({});
   return startTestApi(fleet, {
     durations: { ...config.durations, ...more.durations },
@@ -36,6 +42,7 @@ export async function startTestConsole(
         ...config.console,
         users: users.length === 0 ? null : users.join("\n"),
         environment: more.environment ?? null,
+        url: more.url ?? null,
       },
     }),
   });

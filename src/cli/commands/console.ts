@@ -29,7 +29,8 @@ function linkCommand({ output }: Terminal): Command {
     .addOption(new Option("--role <role>", "what they may do").choices(PERSON_ROLES).default("admin"))
     .option("--url <url>", "where people reach the fleet (default: CONSOLE_URL, or HOST and PORT)")
     .option("--json", "print the link with its properties as JSON", false)
-    .action(async ({ url, ...person }: Person & { url?: string }) => {
+    .action(async ({ url, name: who, role }: Person & { url?: string }) => {
+      const person = { name: who, role };
       const { withStore } = await import("../configured.ts");
       const { makeLink } = await import("../../store/console-sessions.ts");
       const { recordAudit } = await import("../../store/audit.ts");
