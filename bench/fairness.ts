@@ -3,20 +3,23 @@
  * Both fleets run at the same time, each with an orchestrator and a worker of its own, on one Redis and one provider, and
  * are asked in turn: whatever else the machine does meets both.
  *
- *     node bench/fairness.ts [reports]
+ *     node bench/fairness.ts [reports] [milliseconds of a call]
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { readEvents } from "../src/store/reports.ts";
 import { countPlaces } from "../src/store/places.ts";
 import type { ReportId } from "../src/domain/ids.ts";
 import { waitFor } from "../src/testing.ts";
 import { openLab } from "./lab.ts";
 import { median } from "./median.ts";
+import { CALLS_PER_REPORT, SECTIONS } from "./workload.ts";
 import { atOnce, reportFleet, type FleetSystem } from "./systems.ts";
 
 const REPORTS = Number(process.argv[2] ?? 10_000);
-const SAMPLES = 40;
-const CALL_MS = 300;
+const SAMPLES = 16;
+const CALL_MS = Number(process.argv[3] ?? 2_000);
 const CONCURRENCY = 50;
+const CALLS_A_SECTION = CALLS_PER_REPORT / SECTIONS.length;
 
 /** From the order on, in ms by the clock of Redis. */
 interface Beginning {
@@ -47,11 +50,14 @@ async function sample(label: string, fleets: Record<string, FleetSystem>): Promi
   const found: Record<string, Beginning[]> = Object.fromEntries(
     Object.keys(fleets).map((name) => [name, []]),
   );
-  for (let nth = 0; nth < SAMPLES; nth++)
+  for (let nth = 0; nth < SAMPLES; nth++) {
     for (const [name, fleet] of Object.entries(fleets)) {
       const topic = `small-${label}-${nth}`;
       found[name]?.push(await beginning(fleet, await fleet.submit(topic, topic)));
     }
+    // A section's time: the next account finds what this one's sections had borrowed paid back.
+    await pause(CALLS_A_SECTION * CALL_MS);
+  }
   for (const [name, all] of Object.entries(found)) {
     const of = (part: keyof Beginning) => all.map((one) => one[part]);
     const slowest = Math.max(...of("begun"));

@@ -268,7 +268,7 @@ export const environment = z.object({
   CONCURRENCY: setting(
     "Processes",
     ["worker"],
-    "Sections written at the same time by one process.",
+    "Sections written at the same time by one process; a tenth more where an account's first report would have to wait.",
     numeric(
       z
         .int("expected a whole number")

@@ -25,6 +25,19 @@ export function turnOf(outstanding: number, priority: Priority): number {
   return Math.min(Math.max(1, outstanding), MOST_COUNTED) * WEIGHT_OF[priority];
 }
 
+/** The turns of an account's first report, and of the first few of its urgent ones. */
+export const FIRST_TURNS: readonly number[] = Array.from({ length: WEIGHT_OF.normal }, (_, n) => n + 1);
+
+/** Whether a section of this turn may begin on a worker whose places are all taken. */
+export function isFirstInLine(turn: number): boolean {
+  return FIRST_TURNS.includes(turn);
+}
+
+/** How many places a full worker lends to sections that are first in line: a tenth of its own; none where it has one. */
+export function placesLent(concurrency: number): number {
+  return concurrency === 1 ? 0 : Math.ceil(concurrency / 10);
+}
+
 /** How many reports one account may have in the fleet; null is no limit. */
 export interface AccountLimits {
   /** Ordered and not begun; more are refused. */

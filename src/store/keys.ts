@@ -105,6 +105,8 @@ export function keysOf(fleet: string) {
     running: (account: string) => `${root}:running:${account}`,
     capped: (account: string) => `${root}:capped:${account}`,
     cappedAccounts: `${root}:capped`,
+    /** Rung where sections of a type wait that are first in their account's line. */
+    firstInLine: (type: string) => `${root}:first-in-line:${type}`,
     /** Reports with a time by which they are wanted; score = when the sweeper looks at them next. */
     deliverBy: `${root}:deliver-by`,
 

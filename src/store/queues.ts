@@ -6,8 +6,9 @@
  */
 import { FlowProducer, Job, Queue, type JobsOptions, type Telemetry } from "bullmq";
 import type { Redis } from "ioredis";
-import { DEFAULT_PRIORITY, turnOf } from "../domain/fairness.ts";
+import { DEFAULT_PRIORITY, FIRST_TURNS, isFirstInLine, turnOf } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
+import { ringFirstInLine } from "./first-in-line.ts";
 import type { Store } from "./redis.ts";
 
 export const REPORTS_QUEUE = "reports";
@@ -144,6 +145,13 @@ export class Queues {
         },
       })),
     );
+    if (isFirstInLine(priority)) ringFirstInLine(this.#store, type);
+  }
+
+  /** Sections of a type that wait and are first in their account's line. */
+  async firstInLine(type: string): Promise<number> {
+    const counts = await this.queue(sectionsQueue(type)).getCountsPerPriority([...FIRST_TURNS]);
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
   /** As `addSections`, below a parent that may be waiting for others; false where it has ended meanwhile. */

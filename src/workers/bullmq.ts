@@ -29,8 +29,9 @@ import {
 import { isNewerVersion } from "../store/version.ts";
 import { advanceReport } from "./advance-report.ts";
 import type { Ending } from "./ending.ts";
-import { Permits } from "./permits.ts";
+import { lendToFirstInLine } from "./first-in-line.ts";
 import type { Recalls } from "./recalls.ts";
+import { SectionPlaces } from "./section-places.ts";
 import type { JobControl, SendWebhook, Workshop } from "./session.ts";
 import { writeSection } from "./write-section.ts";
 
@@ -68,7 +69,8 @@ export class JobWorkers {
   readonly #connections: Redis[] = [];
   readonly #workers: Worker[] = [];
   readonly #lostLocks = new Set<string>();
-  readonly #sectionWorkers: Worker[] = [];
+  /** Null in a process that writes no sections. */
+  #places: SectionPlaces | null = null;
   /** Why no section may be taken right now. */
   readonly #holds = new Set<string>();
   /** What is in hand as we know it: job → the token it was fetched with. */
@@ -104,24 +106,20 @@ export class JobWorkers {
     });
   }
 
-  /** Sections of all types this process knows, `concurrency` at a time together. */
+  /** Sections of all types this process knows, `concurrency` at a time together, and a few more that are first in line. */
   serveSections(concurrency: number): void {
-    const workers = this.#sectionWorkers;
-    const permits = new Permits(concurrency, (full) => {
-      // A worker alone never holds more jobs than there are permits.
-      if (workers.length === 1) return;
-      for (const worker of workers) {
-        if (full) void worker.pause(true);
-        else this.#resume(worker);
-      }
+    const places = new SectionPlaces(concurrency, {
+      mayFetch: () => this.#drain.because === null && this.#holds.size === 0,
+      countFirst: (type) => this.#workshop.queues.firstInLine(type),
     });
-    for (const type of this.#workshop.types.all()) {
+    this.#places = places;
+    for (const { type } of this.#workshop.types.all()) {
       const worker = this.#serve(
-        sectionsQueue(type.type),
+        sectionsQueue(type),
         concurrency,
         async (job: Job<SectionJobData>, token) => {
           // A worker that was waiting for a job when it was told to take none gets one all the same.
-          if (this.#holds.size > 0 || !permits.take()) return { ending: "hand_on" };
+          if (!places.take(type, job.priority)) return { ending: "hand_on" };
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>
@@ -129,26 +127,23 @@ export class JobWorkers {
             );
           } finally {
             this.#drain.recalls.putDown(job.data.report);
-            permits.giveBack();
+            places.giveBack(type);
           }
         },
       );
-      workers.push(worker);
+      worker.on("drained", () => places.foundNothing(type));
+      places.serve(type, worker);
     }
+    const bell = this.#connect();
+    this.#connections.push(bell);
+    void lendToFirstInLine(this.#workshop.store, bell, places);
   }
 
   /** Takes no section while any hold is on; those in hand go on. */
   hold(why: string, on: boolean): void {
     if (on) this.#holds.add(why);
     else this.#holds.delete(why);
-    for (const worker of this.#sectionWorkers) {
-      if (this.#holds.size > 0) void worker.pause(true);
-      else this.#resume(worker);
-    }
-  }
-
-  #resume(worker: Worker): void {
-    if (this.#drain.because === null && this.#holds.size === 0) void worker.resume();
+    this.#places?.refresh();
   }
 
   /** Begins to fetch, once it is written down by which names this process does. */

@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
 import { Job } from "bullmq";
 import { afterEach, expect, test } from "vitest";
+import { cancelReport } from "../../src/desk/end-by-person.ts";
 import { isFleetError } from "../../src/domain/fleet-error.ts";
 import { isFinished } from "../../src/domain/report.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
 import { readSnapshot, reportRow } from "../../src/producer/report-view.ts";
 import { submitReport, type ReportRequest } from "../../src/producer/submit-report.ts";
+import { listInHand } from "../../src/store/processes.ts";
 import { countPlaces } from "../../src/store/places.ts";
 import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
 import { redisNow } from "../../src/store/redis.ts";
@@ -92,6 +95,87 @@ test("with a thousand reports of one account waiting, another account's report b
   // The floor is for machines that are busy with other tests; first come, first served would be half a minute.
   expect(median(late)).toBeLessThanOrEqual(Math.max(2 * median(idle), 2_000));
   expect(median(overtaken)).toBeLessThanOrEqual(3 * concurrency);
+});
+
+const PLACES = 10;
+
+/** A fleet whose places are all taken by one account's calls, none of which ends by itself. */
+async function aFullFleet(types = [aTopicType]): Promise<{ fleet: TestFleet; first: ReportId }> {
+  const fleet = await aFleet({
+    concurrency: PLACES,
+    types,
+    latency: { firstByteMs: [300_000, 300_000], perTokenMs: 0 },
+    durations: { graceMs: 100, callIdleMs: 600_000, callTotalMs: 600_000 },
+  });
+  await fleet.grant("flood", 1_000);
+  // Its first report is first in its own line; it begins while there are places.
+  const [first] = await orderMany(fleet, "flood", 1);
+  await writes(fleet, { flood: 2 });
+  await orderMany(fleet, "flood", PLACES);
+  await writes(fleet, { flood: PLACES });
+  return { fleet, first: first as ReportId };
+}
+
+/** Waits until so many sections of each account are being written, and none of others. */
+async function writes(fleet: TestFleet, expected: Record<string, number>): Promise<void> {
+  const { store, processId } = fleet.fleet.workshop;
+  let last = {};
+  await waitFor(
+    async () => {
+      const sections = (await listInHand(store, processId)).filter(({ section }) => section !== null);
+      const accounts = await Promise.all(
+        sections.map(async ({ report }) =>
+          report === null ? "" : (await fleet.read(report)).report.account,
+        ),
+      );
+      last = Object.fromEntries(
+        Object.entries(Object.groupBy(accounts, (account) => account)).map(([account, of]) => [
+          account,
+          of?.length,
+        ]),
+      );
+      return isDeepStrictEqual(last, expected);
+    },
+    () => `written are ${JSON.stringify(last)}, not ${JSON.stringify(expected)}`,
+    20_000,
+  );
+}
+
+test("a worker whose every place is held by slow calls of one account begins another account's first section at once", async () => {
+  const { fleet } = await aFullFleet();
+  await fleet.grant("late", 5);
+  const id = await fleet.submit(order("late", 1));
+  // No call has ended, so no place was given back.
+  expect(await startMs(fleet, id)).toBeLessThan(5_000);
+  await writes(fleet, { flood: 10, late: 1 });
+});
+
+test("so does one that writes several report types, whichever of them the other account orders", async () => {
+  const { fleet } = await aFullFleet([aTopicType, { ...aTopicType, type: "another" }]);
+  for (const [nth, type] of ["another", "topic"].entries()) {
+    await fleet.grant(`late-${nth}`, 5);
+    const id = await fleet.submit(order(`late-${nth}`, 1, { type }));
+    expect(await startMs(fleet, id)).toBeLessThan(5_000);
+    // The place comes back once it has ended.
+    await cancelReport(fleet.fleet.workshop, id, { by: "anna", why: "seen enough" });
+    await writes(fleet, { flood: 10 });
+  }
+});
+
+test("a full worker lends a tenth of its places, to first reports only, and nobody else begins before they are paid back", async () => {
+  const { fleet, first } = await aFullFleet();
+  const { queues } = fleet.fleet.workshop;
+  for (const account of ["late", "later"]) {
+    await fleet.grant(account, 5);
+    await fleet.submit(order(account, 1));
+    await writes(fleet, { flood: 10, late: 1 });
+  }
+  await waitFor(
+    async () => (await queues.firstInLine("topic")) === 3,
+    () => "the late accounts' other sections do not wait",
+  );
+  await cancelReport(fleet.fleet.workshop, first, { by: "anna", why: "to free two places" });
+  await writes(fleet, { flood: 8, late: 2, later: 1 });
 });
 
 test("the parent and all sections of a report stand at the same place, first among them whoever has fewest outstanding", async () => {
