@@ -67,9 +67,10 @@ local function parked_case(doc)
 end
 local function open_case(c, prompt, report_key, section_key, calls_key, events, fleet_events, now)
   if not c then return end
-  local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'hold', 'credits')
+  local r = redis.call('HMGET', report_key, 'account', 'typeVersion', 'run', 'hold', 'credits', 'committed')
   local spent, wasted = spent_on(report_key)
-  local credits = r[4] == 'reserved' and r[5] or '0'
+  -- What a delivery in part has committed is not held again while the rest is written.
+  local credits = plus(r[4] == 'reserved' and tonumber(r[5]) - tonumber(r[6] or '0') or 0)
   local s, take, id = {}, '', c.report .. '.r' .. r[3]
   if c.section ~= '' then
     s = redis.call('HMGET', section_key, 'transient', 'repair', 'crash', 'fence')

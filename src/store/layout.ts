@@ -74,8 +74,8 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local report = redis.call('HGET', names.case .. id, 'report')
   if report then
     local s, w = spent_on(ARGV[3] .. report)
-    local r = redis.call('HMGET', ARGV[3] .. report, 'hold', 'credits')
-    local held = r[1] == 'reserved' and tonumber(r[2]) or 0
+    local r = redis.call('HMGET', ARGV[3] .. report, 'hold', 'credits', 'committed')
+    local held = r[1] == 'reserved' and tonumber(r[2]) - tonumber(r[3] or '0') or 0
     redis.call('HSET', names.case .. id, 'spent', plus(s), 'wasted', plus(w), 'credits', plus(held))
     spent, wasted, credits = spent + s, wasted + w, credits + held
   end

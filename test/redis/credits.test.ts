@@ -18,6 +18,8 @@ import {
   refundCredits,
 } from "../../src/store/credits.ts";
 import { mayRunAgain } from "../../src/store/credit-review.ts";
+import { readGroup } from "../../src/store/case-groups.ts";
+import { listCases } from "../../src/store/cases.ts";
 import { completeReport, type Completion } from "../../src/store/complete-report.ts";
 import { deliver, saveArtefact, type Delivered, type DeliveryTerms } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
@@ -313,6 +315,29 @@ test("an account that cannot cover the rest is refused with a sentence, and keep
   expect("because" in refused && refused.because).toMatch(/costs 2 credits and account acme has 1 available/);
   expect(await read(id)).toMatchObject({ status: "completed", charged: 3 });
   expect(await checkBooks(store)).toEqual([]);
+});
+
+test("a case of a report that is being completed puts at stake what is held for the rest, not the whole price", async () => {
+  store = anEmptyStore();
+  await grantCredits(store, { account: "acme", credits: 20, reference: "start" });
+  const id = await aRunningReport("acme", 5);
+  await deliverNow(id, part(3));
+  await complete(id);
+  const stored = await readReport(store, id);
+  if (stored === null) throw new Error(`${id} is gone.`);
+  const failure = {
+    kind: "contract",
+    code: "schema_mismatch",
+    scope: "request",
+    message: "It does not fit.",
+    fingerprint: "0123456789abcdef",
+    rule: "a test",
+  } as const;
+  const parking = { failure, ofReport: true, deadlineMs: 60_000, version: 1, ballot: [] };
+  await parkReport(store, stored, { ...parking, failureLimits: DEFAULT_FAILURE_LIMITS });
+  const [found] = await listCases(store, { report: id, limit: 1 });
+  expect(found?.creditsHeld).toBe(2);
+  expect((await readGroup(store, found?.group ?? ""))?.creditsHeld).toBe(2);
 });
 
 test("a completion that fails gives its own hold back and leaves the first delivery as it was", async () => {
