@@ -6,7 +6,14 @@ for (const name of Object.keys(process.env)) if (name.startsWith("OPENAI_")) del
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/chaos/**", "test/browser/**", "test/compose/**", "test/prometheus/**"],
+    exclude: [
+      "test/chaos/**",
+      "test/browser/**",
+      "test/compose/**",
+      "test/prometheus/**",
+      "test/model/**",
+      "test/hostile/**",
+    ],
     globalSetup: ["test/support/shared-redis.ts"],
     // Whole fleets run in tests, and two of them saturate a small machine's two cores.
     pool: "forks",

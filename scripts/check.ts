@@ -4,7 +4,8 @@
  * The last line is always `N passed, N failed`, for people and for machines that read only that. A failed step before
  * the tests counts as one failure. With CI set, a skipped test is a failure: nobody is there to notice it.
  * What .ci/run adds: `--with-chaos` the long tests that want the machine for themselves, `--with-browser` the console in a
- * real Chromium, `--with-prometheus` metrics, rules and dashboards in a real Prometheus, `--with-pack` the package built, installed elsewhere and run.
+ * real Chromium, `--with-prometheus` metrics, rules and dashboards in a real Prometheus, `--with-proof` the model beside its
+ * twin and everything hostile, `--with-pack` the package built, installed elsewhere and run.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,6 +33,9 @@ if (process.argv.includes("--with-browser")) {
 }
 if (process.argv.includes("--with-prometheus")) {
   steps.push({ name: "prometheus", run: () => runTests(["--config", "vitest.prometheus.config.ts"]) });
+}
+if (process.argv.includes("--with-proof")) {
+  steps.push({ name: "proof", run: () => runTests(["--config", "vitest.proof.config.ts"]) });
 }
 if (process.argv.includes("--with-chaos")) {
   steps.push({ name: "chaos", run: () => runTests(["--config", "vitest.chaos.config.ts"]) });

@@ -24,6 +24,7 @@ const PROGRAMS = [
   "dashboards",
   "compose-test",
   "screenshots",
+  "model",
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
