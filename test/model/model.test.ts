@@ -12,9 +12,9 @@ import { lastDisagreements } from "./agree.ts";
 import { callCommands } from "./call-operations.ts";
 import { creditCommands, granting, ordering } from "./credit-operations.ts";
 import { lateRepeat, prepare, type Operation, type Real } from "./operation.ts";
-import { announcing, peopleCommands } from "./people-operations.ts";
-import { beginningRound, planning, reportCommands } from "./report-operations.ts";
-import { beating, claiming, sectionCommands } from "./section-operations.ts";
+import { announcing, deciding, peopleCommands } from "./people-operations.ts";
+import { beginningRound, delivering, planning, reportCommands } from "./report-operations.ts";
+import { beating, claiming, finishing, leaving, sectionCommands } from "./section-operations.ts";
 import { ACCOUNTS, found, newTwin, PROCESSES, type Twin } from "./twin.ts";
 
 /** `npm run model` sets them. */
@@ -74,8 +74,10 @@ const WEIGHTED: [number, fc.Arbitrary<fc.AsyncCommand<Twin, Real>>][] = [
   [10, lateRepeat()],
 ];
 
-/** An account with credits and an order that is being written: short sequences have something to happen to. */
-async function begin(): Promise<{ model: Twin; real: Real }> {
+/** An order that is being written, or one that was delivered in part: short sequences have something to happen to. */
+const SCENES = ["written", "written", "delivered in part"] as const;
+
+async function begin(scene: (typeof SCENES)[number]): Promise<{ model: Twin; real: Real }> {
   await store.redis.flushdb();
   const model = newTwin();
   const real: Real = { store, sent: [], seen };
@@ -86,9 +88,25 @@ async function begin(): Promise<{ model: Twin; real: Real }> {
   const terms = { budget: 1_000_000, source: "s1", key: "k0", again: false, maxWaiting: null, hold: false };
   await first(ordering(1, { account: "acme", credits: 6, ...terms }));
   const report = found(model.reports[0]);
+  const claim = async (section: string) => {
+    await first(claiming(report, { ...report }, section, "p0", 1, `claim-${section}`));
+    return found(model.claims.at(-1));
+  };
   await first(planning(report, { ...report }));
   await first(beginningRound(report, { ...report }, null));
-  await first(claiming(report, { ...report }, "a", "p0", 1, "claim-first"));
+  const held = await claim("a");
+  if (scene === "written") return { model, real };
+  await first(finishing(held, [], null));
+  await first(leaving(await claim("b"), [], { to: "park", weight: "none" }));
+  await first(deciding(report, found(report.cases[0]), "skip_section", 1, "skip"));
+  const inPart = {
+    delivery: "partial",
+    sections: ["a"],
+    commitCredits: 2,
+    by: "ada",
+    why: "a test",
+  } as const;
+  await first(delivering(report, { ...report }, inPart, true));
   return { model, real };
 }
 
@@ -101,8 +119,8 @@ test(
       { maxCommands: 120, size: "max" },
     );
     await fc.assert(
-      fc.asyncProperty(commands, async (sequence) => {
-        const state = await begin();
+      fc.asyncProperty(fc.constantFrom(...SCENES), commands, async (scene, sequence) => {
+        const state = await begin(scene);
         await fc.asyncModelRun(() => state, sequence);
         expect(await lastDisagreements(state.model, store)).toEqual([]);
       }),

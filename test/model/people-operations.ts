@@ -47,7 +47,7 @@ function wordOf(decided: Decided): string {
 }
 
 /** About one case, or about all that is missing where there is none. */
-function deciding(
+export function deciding(
   report: Report,
   one: Case | null,
   action: Deciding,

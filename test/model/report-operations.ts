@@ -120,7 +120,7 @@ function parking(report: Report, view: View, ofReport: boolean, weight: VoteWeig
   };
 }
 
-function delivering(report: Report, view: View, terms: DeliveryTerms, document: boolean): Operation {
+export function delivering(report: Report, view: View, terms: DeliveryTerms, document: boolean): Operation {
   const { id, account } = report;
   const read = asRead(report, view);
   const worth = terms.delivery === "full" ? null : terms.commitCredits;

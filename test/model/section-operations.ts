@@ -1,9 +1,9 @@
 /** What workers do with sections: claim, finish, leave; and how they die, wake up again and are given up. */
 import * as fc from "fast-check";
 import type { VoteWeight } from "../../src/domain/breaker.ts";
+import { breakClaim } from "../../src/store/lost-claims.ts";
 import { beat, forgetProcess } from "../../src/store/processes.ts";
 import {
-  breakClaim,
   claimSection,
   finishSection,
   leaveSection,
@@ -117,7 +117,7 @@ export function judge(held: HeldClaim, how: string): Verdict[] {
   return unjudged(held.report, held.section).map((take) => ({ ...take, accepted: how === "accept" }));
 }
 
-function finishing(held: HeldClaim, verdicts: Verdict[], weight: VoteWeight | null): Operation {
+export function finishing(held: HeldClaim, verdicts: Verdict[], weight: VoteWeight | null): Operation {
   const { report, section, fence, version } = held;
   const own = sectionOf(report, section);
   const output = `"written under ${fence}"`;
@@ -164,7 +164,7 @@ interface LeavingHow {
   weight: VoteWeight;
 }
 
-function leaving(held: HeldClaim, verdicts: Verdict[], { to, weight }: LeavingHow): Operation {
+export function leaving(held: HeldClaim, verdicts: Verdict[], { to, weight }: LeavingHow): Operation {
   const { report, section, fence, version } = held;
   const own = sectionOf(report, section);
   const parks = to === "park" || to === "halt";

@@ -323,18 +323,7 @@ test("a case of a report that is being completed puts at stake what is held for 
   const id = await aRunningReport("acme", 5);
   await deliverNow(id, part(3));
   await complete(id);
-  const stored = await readReport(store, id);
-  if (stored === null) throw new Error(`${id} is gone.`);
-  const failure = {
-    kind: "contract",
-    code: "schema_mismatch",
-    scope: "request",
-    message: "It does not fit.",
-    fingerprint: "0123456789abcdef",
-    rule: "a test",
-  } as const;
-  const parking = { failure, ofReport: true, deadlineMs: 60_000, version: 1, ballot: [] };
-  await parkReport(store, stored, { ...parking, failureLimits: DEFAULT_FAILURE_LIMITS });
+  await parkOrder(store, id);
   const [found] = await listCases(store, { report: id, limit: 1 });
   expect(found?.creditsHeld).toBe(2);
   expect((await readGroup(store, found?.group ?? ""))?.creditsHeld).toBe(2);
