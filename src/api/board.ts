@@ -9,8 +9,7 @@ import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { ExpressAdapter } from "@bull-board/express";
 import type { RequestHandler, Response } from "express";
-import { listBreakers } from "../store/read-breakers.ts";
-import { REPORTS_QUEUE, sectionsQueue, WEBHOOKS_QUEUE } from "../store/queues.ts";
+import { queueNames } from "../store/queues.ts";
 import type { ApiDesk } from "./route.ts";
 
 export interface BoardLooks {
@@ -20,13 +19,24 @@ export interface BoardLooks {
   /** Where a job's report is shown. */
   reportUrl(report: string): string;
   homeUrl: string;
+  /** Where one gets from looking to acting. */
+  actUrl: string;
 }
 
 export interface Board {
   /** Shows, and refuses whatever would change something. */
   reading: RequestHandler;
-  /** Acts as well, as far as `mayBeDone` goes. */
+  /** Acts as well, as far as `pressOf` goes. */
   acting: RequestHandler;
+  /** How what a press is about stands: a job by its state, a queue by its numbers. */
+  stateOf(press: Press): Promise<string>;
+}
+
+export interface Press {
+  queue: string;
+  /** Null for the whole queue. */
+  job: string | null;
+  verb: string;
 }
 
 /** What a job's data may show: ids and counts, whatever else somebody puts into a job by hand. */
@@ -41,10 +51,17 @@ const NEW_TYPES_AFTER_MS = 5_000;
  * store heals. Data is not edited and no job is made up by hand.
  */
 const DOABLE =
-  /^\/api\/queues\/[^/]+\/(?:[^/]+\/(?:retry|promote|clean)|retry\/failed|promote|pause|resume)$/;
+  /^\/api\/queues\/([^/]+)\/(?:([^/]+)\/(retry|promote|clean)|(retry\/failed|promote|pause|resume))$/;
 
-export function mayBeDone(method: string, path: string): boolean {
-  return method === "PUT" && DOABLE.test(path);
+/** Null for whatever may not be done. */
+export function pressOf(method: string, path: string): Press | null {
+  const [, queue, job, ofJob, ofQueue] = DOABLE.exec(path) ?? [];
+  if (method !== "PUT" || queue === undefined) return null;
+  return {
+    queue: decodeURIComponent(queue),
+    job: job === undefined ? null : decodeURIComponent(job),
+    verb: (ofJob ?? ofQueue ?? "").replace("/", " "),
+  };
 }
 
 export function openBoard(desk: ApiDesk, looks: BoardLooks): Board {
@@ -56,7 +73,15 @@ export function openBoard(desk: ApiDesk, looks: BoardLooks): Board {
     router(request, response, next);
   });
   if (reading === undefined || acting === undefined) throw new Error("There are two boards.");
-  return { reading, acting };
+  return { reading, acting, stateOf: (press) => stateOf(desk, press) };
+}
+
+async function stateOf({ store, queues }: ApiDesk, { queue, job }: Press): Promise<string> {
+  // Only to be asked for, a queue would begin to be.
+  if (!(await queueNames(store)).includes(queue)) return "unknown";
+  if (job !== null) return (await queues.queue(queue).getJob(job))?.getState() ?? "gone";
+  const { isPaused, waiting, delayed, failed } = await queues.numbers(queue);
+  return `${isPaused ? "paused" : "running"}, ${waiting} waiting, ${delayed} delayed, ${failed} failed`;
 }
 
 function oneBoard(desk: ApiDesk, looks: BoardLooks, readOnlyMode: boolean) {
@@ -74,14 +99,17 @@ function oneBoard(desk: ApiDesk, looks: BoardLooks, readOnlyMode: boolean) {
     return queue;
   };
   const board = createBullBoard({
-    queues: [queueOf(REPORTS_QUEUE), queueOf(WEBHOOKS_QUEUE)],
+    queues: [],
     serverAdapter: adapter,
     options: {
       uiConfig: {
         boardTitle: `Queues of ${looks.fleet}`,
         hideDocsLink: true,
         hideRedisDetails: true,
-        miscLinks: [{ text: "Report Fleet", url: looks.homeUrl }],
+        miscLinks: [
+          { text: "Report Fleet", url: looks.homeUrl },
+          { text: readOnlyMode ? "Act here: say why" : "Put the buttons away", url: looks.actUrl },
+        ],
         jobDetails: { defaultTab: "Data" },
         theme: { light: { "font-sans": FONT }, dark: { "font-sans": FONT } },
         ...(looks.environment === null
@@ -111,10 +139,10 @@ function newTypes(desk: ApiDesk, boards: readonly { add(name: string): void }[])
     async refresh(): Promise<void> {
       if (performance.now() - lookedAt < NEW_TYPES_AFTER_MS) return;
       lookedAt = performance.now();
-      for (const type of await listBreakers(desk.store)) {
-        if (added.has(type)) continue;
-        added.add(type);
-        for (const board of boards) board.add(sectionsQueue(type));
+      for (const name of await queueNames(desk.store)) {
+        if (added.has(name)) continue;
+        added.add(name);
+        for (const board of boards) board.add(name);
       }
     },
   };

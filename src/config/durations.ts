@@ -63,9 +63,11 @@ const DURATIONS = {
   /** A person at the console: unused for so long, signed in for so long, and how long a one-time link opens. */
   consoleIdleMs: 30 * MINUTE_MS,
   consoleLongestMs: 12 * 60 * MINUTE_MS,
+  consoleLinkMs: 15 * MINUTE_MS,
+  /** Having said why, an admin may press buttons at Bull Board for so long. */
+  consoleQueuesMs: 15 * MINUTE_MS,
   /** Whoever looks at a review case is named there for so long. */
   caseClaimMs: 15 * MINUTE_MS,
-  consoleLinkMs: 15 * MINUTE_MS,
   reviewDeadlineMs: 14 * DAY_MS,
 } as const;
 

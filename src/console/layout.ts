@@ -19,7 +19,7 @@ export const NAVIGATION = [
   { nav: "webhooks", title: "Webhooks", to: "/console/webhooks", key: "h" },
   { nav: "keys", title: "Keys", to: "/console/keys", key: "k" },
   { nav: "audit", title: "Audit", to: "/console/audit", key: "a" },
-  { nav: "queues", title: "Queues", to: "/admin/queues", key: "q" },
+  { nav: "queues", title: "Queues", to: "/console/queues", key: "q" },
 ] as const;
 
 export interface Around {

@@ -6,9 +6,14 @@ export function reportLink(id: string, tab = ""): string {
   return `/console/reports/${encodeURIComponent(id)}${tab === "" ? "" : `/${tab}`}`;
 }
 
+/** At Bull Board. */
+export function queueLink(name: string): string {
+  return `/admin/queues/queue/${encodeURIComponent(name)}`;
+}
+
 /** At Bull Board; of a run that is long over, its job is gone. */
 export function jobLink(report: ReportId, run: number): string {
-  return `/admin/queues/queue/${REPORTS_QUEUE}/${encodeURIComponent(reportJobId(report, run))}`;
+  return `${queueLink(REPORTS_QUEUE)}/${encodeURIComponent(reportJobId(report, run))}`;
 }
 
 export function caseLink(id: string): string {

@@ -4,6 +4,7 @@ import { accountPages } from "./pages/accounts.ts";
 import { auditPages } from "./pages/audit.ts";
 import { keyPages } from "./pages/keys.ts";
 import { overviewPages } from "./pages/overview.ts";
+import { queuePages } from "./pages/queues.ts";
 import { reportDocumentPages } from "./pages/report-document.ts";
 import { reportHistoryPages } from "./pages/report-history.ts";
 import { reportListPages } from "./pages/report-list.ts";
@@ -36,6 +37,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...accountPages,
   ...workerPages,
   ...webhookPages,
+  ...queuePages,
   ...keyPages,
   ...auditPages,
 ];

@@ -165,6 +165,7 @@ export function keysOf(fleet: string) {
     /** People at the console, their one-time links, and wrong passwords of late; hashes only. */
     consoleSession: (hash: string) => `${root}:console:session:${hash}`,
     consoleLink: (hash: string) => `${root}:console:link:${hash}`,
+    consoleQueueReason: (hash: string) => `${root}:console:queues:${hash}`,
     consoleTries: (whose: string) => `${root}:console:tries:${whose}`,
   };
 }

@@ -9,6 +9,7 @@ import type { Redis } from "ioredis";
 import { DEFAULT_PRIORITY, FIRST_TURNS, isFirstInLine, turnOf } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { ringFirstInLine } from "./first-in-line.ts";
+import { listBreakers } from "./read-breakers.ts";
 import type { Store } from "./redis.ts";
 
 export const REPORTS_QUEUE = "reports";
@@ -33,6 +34,20 @@ export interface SectionJobData {
 /** One queue per report type, so that a type can be paused, limited and watched by itself. */
 export function sectionsQueue(type: string): string {
   return `sections.${type}`;
+}
+
+/** Every queue there is: one for each type that was announced. */
+export async function queueNames(store: Store): Promise<string[]> {
+  return [REPORTS_QUEUE, WEBHOOKS_QUEUE, ...(await listBreakers(store)).map(sectionsQueue)];
+}
+
+export interface QueueNumbers {
+  isPaused: boolean;
+  /** Those with a priority among them. */
+  waiting: number;
+  active: number;
+  delayed: number;
+  failed: number;
 }
 
 export function reportJobId(report: ReportId, run: number): string {
@@ -95,6 +110,17 @@ export class Queues {
       this.#queues.set(name, queue);
     }
     return queue;
+  }
+
+  /** How a queue stands; one that nobody has used stands empty. */
+  async numbers(name: string): Promise<QueueNumbers> {
+    const queue = this.queue(name);
+    const [counts, isPaused] = await Promise.all([
+      queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed"),
+      queue.isPaused(),
+    ]);
+    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+    return { isPaused, waiting: waiting + prioritized, active, delayed, failed };
   }
 
   /** Puts the parent job of a run into the queue. Safe to repeat: the id is the run. */

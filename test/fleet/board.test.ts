@@ -103,10 +103,51 @@ test("jobs show ids and verdicts: no prompt, no source, no stack and no log, wha
   });
 });
 
+/** An admin who has said why, so that the buttons are there. */
+async function acting(name: string, why = "it hangs since the deploy"): Promise<Visitor> {
+  const admin = await signedIn(api, fleet.store, "admin", name);
+  const given = await admin.send("/console/queues/open", { why });
+  expect([given.status, given.to]).toEqual([303, "/admin/queues"]);
+  return admin;
+}
+
+function readOnly({ text }: { text: string }): boolean[] {
+  const { queues } = JSON.parse(text) as { queues: { readOnlyMode: boolean }[] };
+  return [...new Set(queues.map(({ readOnlyMode }) => readOnlyMode))];
+}
+
+test("an admin has no button at Bull Board before saying why, and none any more once the reason has ended", async () => {
+  const queues = "/admin/queues/api/queues?activeQueue=reports&page=1&jobsPerPage=20";
+  const retry = `/admin/queues/api/queues/reports/${delivered}.r1/retry`;
+  const admin = await signedIn(api, fleet.store, "admin", "mia");
+  const refused = async () => {
+    expect(readOnly(await admin.get(queues))).toEqual([true]);
+    const pressed = await admin.put(retry);
+    expect([pressed.status, pressed.text]).toEqual([403, expect.stringContaining("Say why first")]);
+  };
+  await refused();
+  expect((await admin.send("/console/queues/open", { why: " " })).status).toBe(422);
+  await refused();
+  await admin.send("/console/queues/open", { why: "it hangs since the deploy" });
+  expect(readOnly(await admin.get(queues))).toEqual([false]);
+  expect((await admin.get("/console/queues")).text).toContain(
+    "buttons are there for another 15 min: it hangs since the deploy",
+  );
+  // It is this session's reason: the same person elsewhere has not said it.
+  expect((await (await signedIn(api, fleet.store, "admin", "mia")).put(retry)).status).toBe(403);
+  await admin.send("/console/queues/close", {});
+  await refused();
+  const [closed, opened] = await readAudit(fleet.store, 2, {});
+  expect(closed).toMatchObject({ action: "close_queues", by: "mia (console)" });
+  expect(opened).toMatchObject({ action: "sign_in" });
+  const told = (await readAudit(fleet.store, 10)).find(({ action }) => action === "open_queues");
+  expect(told).toMatchObject({ by: "mia (console)", why: "it hangs since the deploy" });
+});
+
 test("a raw retry by an admin pays nothing, moves no credits and delivers nothing twice; the audit knows of it", async () => {
   const asked = fleet.ledger().length;
   const before = await fleet.balance("acme");
-  const admin = await signedIn(api, fleet.store, "admin", "mia");
+  const admin = await acting("mia");
   const { queues } = fleet.fleet.workshop;
   const pressed = [
     [REPORTS_QUEUE, `${delivered}.r1`],
@@ -129,12 +170,40 @@ test("a raw retry by an admin pays nothing, moves no credits and delivers nothin
   expect((await fleet.read(parked as never)).report.status).toBe("needs_review");
   expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
   const rows = (await readAudit(fleet.store, 50)).filter(({ action }) => action === "queue");
-  expect(rows[0]).toMatchObject({ by: "mia (console)", after: `${SECTIONS} ${parked}.first.r1.1 retry` });
+  expect(rows[0]).toMatchObject({
+    by: "mia (console)",
+    why: "it hangs since the deploy",
+    before: `${SECTIONS} ${parked}.first.r1.1: failed`,
+    after: expect.stringMatching(/^retry → (waiting|prioritized|active|failed)$/) as string,
+  });
   expect(rows).toHaveLength(4);
 });
 
+test("what is done to a whole queue, and what Bull Board refuses, stands in the audit with before and after", async () => {
+  const admin = await acting("nora", "the provider is down");
+  const { queues } = fleet.fleet.workshop;
+  const press = (path: string) => admin.put(`/admin/queues/api/queues/${path}`);
+  expect((await press(`${SECTIONS}/pause`)).status).toBe(200);
+  expect(await queues.queue(SECTIONS).isPaused()).toBe(true);
+  expect((await admin.get("/console/queues")).text).toContain("paused");
+  expect((await press(`${SECTIONS}/resume`)).status).toBe(200);
+  expect((await press(`reports/nothing.r1/retry`)).status).toBe(404);
+  expect((await press("nothing/pause")).status).toBe(404);
+  const rows = (await readAudit(fleet.store, 4)).toReversed();
+  expect(rows).toHaveLength(4);
+  for (const row of rows) expect(row).toMatchObject({ by: "nora (console)", why: "the provider is down" });
+  const numbers = "0 waiting, 0 delayed, \\d failed";
+  expect(rows.map(({ before, after }) => `${before} | ${after}`)).toEqual([
+    expect.stringMatching(`^${SECTIONS}: running, ${numbers} \\| pause → paused, ${numbers}$`),
+    expect.stringMatching(`^${SECTIONS}: paused, ${numbers} \\| resume → running, ${numbers}$`),
+    "reports nothing.r1: gone | retry → refused (404)",
+    "nothing: unknown | pause → refused (404)",
+  ]);
+  expect(await fleet.store.redis.exists(`${fleet.store.keys.queuePrefix}:nothing:meta`)).toBe(0);
+});
+
 test("jobs are neither made, edited nor wiped at Bull Board, by anybody", async () => {
-  const admin = await signedIn(api, fleet.store, "admin");
+  const admin = await acting("mia");
   for (const path of [
     "/api/queues/reports/add",
     "/api/queues/reports/empty",
