@@ -118,6 +118,7 @@ const TOPIC_OF = {
   "webhook.disabled": "webhooks",
   "review.opened": "reviews",
   "review.resolved": "reviews",
+  "review.claimed": "reviews",
   "review.operation": "reviews",
   breaker: "types",
   "api_key.created": "keys",

@@ -101,6 +101,8 @@ export type FleetEvent =
   | { event: "credit_review.closed"; by: string; because: string }
   | ({ event: "review.opened"; type: string; section: string; case: string; group: string } & OfReport)
   | ({ event: "review.resolved"; case: string; action: Action; by: string } & OfReport)
+  /** Somebody looks at a case from here on; `null`: whoever did, does no more. One that runs out is told by nobody. */
+  | { event: "review.claimed"; case: string; by: string | null }
   /** A group's decision: begun, further on, or over. */
   | {
       event: "review.operation";

@@ -88,6 +88,7 @@ function levelOf(event: FleetEvent): "debug" | "info" | "warn" {
     case "call.accepted":
     case "call.reused":
     case "step.completed":
+    case "review.claimed":
       return "debug";
     case "call.unanswered":
     case "call.rejected":

@@ -7,8 +7,15 @@ import type { EpochMs } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
-const CLAIM = savingScript(`
--- KEYS claims claimers   ARGV by lease_ms over(0|1) case...   The first case that nobody else looks at.
+/** The others see it at once; looking on is no news. */
+const TELL_LUA = `
+local function tell(fleet_events, case, by)
+  emit('', fleet_events, '{"event":"review.claimed","case":' .. cjson.encode(case) .. ',"by":' .. (by and cjson.encode(by) or 'null') .. '}')
+end
+`;
+
+const CLAIM = savingScript(`${TELL_LUA}
+-- KEYS claims claimers fleet_events   ARGV by lease_ms over(0|1) case...   The first case that nobody else looks at.
 local now = now_ms()
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('ZREM', KEYS[1], old)
@@ -19,17 +26,19 @@ for i = 4, #ARGV do
   if not holder or holder == ARGV[1] or ARGV[3] == '1' then
     redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[i])
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[1])
+    if holder ~= ARGV[1] then tell(KEYS[3], ARGV[i], ARGV[1]) end
     return {'claimed', ARGV[i]}
   end
 end
 return {'held', redis.call('HGET', KEYS[2], ARGV[4] or '') or ''}
 `);
 
-const RELEASE = savingScript(`
--- KEYS claims claimers   ARGV by case
+const RELEASE = savingScript(`${TELL_LUA}
+-- KEYS claims claimers fleet_events   ARGV by case
 if redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[1] then return 'not_held' end
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
+tell(KEYS[3], ARGV[2], nil)
 return 'released'
 `);
 
@@ -50,7 +59,7 @@ export async function claimCase(
   const [word, detail = ""] = await run<string[]>(
     redis,
     CLAIM,
-    [keys.caseClaims, keys.caseClaimers],
+    [keys.caseClaims, keys.caseClaimers, keys.fleetEvents],
     [claim.by, claim.forMs, claim.takeOver === true ? 1 : 0, ...cases],
   );
   return word === "claimed" ? { outcome: "claimed", case: detail } : { outcome: "held", by: detail };
@@ -58,7 +67,7 @@ export async function claimCase(
 
 export async function releaseCase(store: Store, id: string, by: string): Promise<void> {
   const { redis, keys } = store;
-  await run(redis, RELEASE, [keys.caseClaims, keys.caseClaimers], [by, id]);
+  await run(redis, RELEASE, [keys.caseClaims, keys.caseClaimers, keys.fleetEvents], [by, id]);
 }
 
 /** Everything that is looked at now; as many as there are people. */

@@ -1,11 +1,12 @@
 /** The review desk as a person uses it: hands on the keyboard, texts that want to be run, and the price before the decision. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { cancelReport } from "../../src/desk/end-by-person.ts";
 import { turnBreaker } from "../../src/store/breakers.ts";
 import type { TestApi } from "../support/api.ts";
 import { startTestConsole } from "../support/console.ts";
 import { BAD, GOOD, mend, spoil, startReviewStory, type ReviewStory } from "../support/review-story.ts";
-import { openBrowser, visit } from "./support/browser.ts";
+import { openBrowser, visit, type Visitor } from "./support/browser.ts";
 
 let story: ReviewStory;
 let api: TestApi;
@@ -45,6 +46,28 @@ test("a person finds a failure, edits it, sees it fit as it is written, and deci
   await visitor.expectClean();
   await story.fleet.delivered(id);
   await visitor.close();
+});
+
+test("two people at the same inbox see at once which case the other looks at, and which is free again", async () => {
+  const { id, found } = await story.parked("Proseware");
+  const visitors = [];
+  for (const name of ["rhea", "rob"])
+    visitors.push(await visit(browser, api, story.fleet.store, { name, role: "reviewer" }));
+  const [rhea, rob] = visitors as [Visitor, Visitor];
+  await rob.goTo("/console/review");
+  await rhea.goTo(`/console/review/${found.id}`);
+  await rhea.page.getByRole("button", { name: "I look at it" }).click();
+  await rob.page.getByRole("link", { name: "Looked at (1)" }).waitFor();
+  await rob.goTo(`/console/review/${found.id}`);
+  await rob.page.getByText("rhea is looking at it").waitFor();
+  await rhea.page.getByRole("button", { name: "Leave it to others" }).click();
+  await rob.page.getByText("rhea is looking at it").waitFor({ state: "detached" });
+  await rob.page.getByRole("button", { name: "I look at it" }).waitFor();
+  for (const visitor of visitors) {
+    await visitor.expectClean();
+    await visitor.close();
+  }
+  await cancelReport(story.fleet.fleet.workshop, id, { by: "mia (console)", why: "ordered twice" });
 });
 
 test("a person prices and resumes a case, and then a group with a canary, and watches it end", async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readAudit } from "../../src/store/audit.ts";
 import { listOperations } from "../../src/store/operations.ts";
 import { readCase } from "../../src/store/cases.ts";
+import { readNewestEvents } from "../../src/store/reports.ts";
 import { checkStakes } from "../support/check-reviews.ts";
 import type { TestApi } from "../support/api.ts";
 import { waitFor } from "../../src/testing.ts";
@@ -88,8 +89,15 @@ test("who looks at a case is named to the others, the next person gets another o
   expect((await rob.get(first)).text).toContain("rhea looks at it since a moment ago");
   await rob.send(`${first}/claim`, { over: "yes" });
   expect((await rhea.get(first)).text).toContain("rob is looking at it");
+  await rob.send(`${first}/claim`, {});
+  await rob.send(`${first}/claim`, { release: "yes" });
   await rob.send(`${first}/claim`, { release: "yes" });
   expect((await rhea.get(first)).text).not.toContain("is looking at it");
+  // What others see live: each change of hands, and no renewal.
+  const told = (await readNewestEvents(store(), 20)).flatMap(({ event }) =>
+    event.event === "review.claimed" && at(event.case) === first ? [event.by] : [],
+  );
+  expect(told.toReversed()).toEqual(["rhea", "rob", null]);
 });
 
 test("a note is there for the next person, whatever it says", async () => {

@@ -234,7 +234,7 @@ function way(
       <a href="${groupLink(found.group)}">Cases like this</a>
     </nav>
     <span class="grow"></span>
-    ${claiming}
+    <span id="claiming" data-live="reviews">${claiming}</span>
     <nav aria-label="Cases like this">
       ${previous === null ? NOTHING : html`<a href="${caseLink(previous)}" data-key="b">Previous</a>`}
       ${next === null ? html`<span class="muted">No further one</span>` : html`<a href="${caseLink(next)}" data-key="n">Next</a>`}

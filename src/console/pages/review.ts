@@ -83,7 +83,7 @@ function tabs({ state }: Query, claims: ReadonlyMap<string, CaseClaim>, me: stri
     claimed: `Looked at (${claims.size})`,
     decided: "Decided",
   };
-  return html`<nav class="tabs" aria-label="Cases">
+  return html`<nav class="tabs" aria-label="Cases" id="states" data-live="reviews">
     ${STATES.map(
       (one) =>
         html`<a
