@@ -37,84 +37,104 @@ const KEEP_HOURS_MS = 48 * HOUR_MS;
  */
 export const BOOKS_LUA = `
 -- Moves are gathered and written together: a report that ends moves all its rows at once, along few lines.
+local function no_moves()
+  return {lines = {}, moments = {}, sums = {}, counts = {}, labels = {}}
+end
 local function add_to_line(moves, begun_at, model, outcome, kind, calls, micros)
   if outcome == 'in_flight' or outcome == 'not_billed' then return end
-  local moment = math.floor(tonumber(begun_at) / 60000) .. '|' .. outcome
-  moves.moments[moment] = (moves.moments[moment] or 0) + micros
-  local name = math.floor(tonumber(begun_at) / 86400000) .. '|' .. table.concat({outcome, kind, model}, '|')
+  local minute = math.floor(begun_at / 60000)
+  local moment = moves.moments[minute .. outcome]
+  if not moment then
+    moment = {minute = minute, outcome = outcome, micros = 0}
+    moves.moments[minute .. outcome] = moment
+  end
+  moment.micros = moment.micros + micros
+  local day, of = math.floor(begun_at / 86400000), outcome .. '|' .. kind .. '|' .. model
+  local name = day .. '|' .. of
   local line = moves.lines[name]
   if not line then
-    line = {calls = 0, micros = 0}
+    line = {day = day, outcome = outcome, of = of, calls = 0, micros = 0}
     moves.lines[name] = line
   end
   line.calls, line.micros = line.calls + calls, line.micros + micros
 end
 -- The fleet's counters follow the row as the day's sums do. In flight nothing is spent yet. 'facts' are those of the
 -- answer; what is unknown has brought none, so there is nothing to count its tokens by.
-local FINAL = {useful = true, repaired = true, wasted = true, unknown = true}
-local function count_moved(moves, model, from, before, was, to, after, kind, facts)
-  local line = label(model)
-  local function add(field, by) moves.counts[field] = (moves.counts[field] or 0) + by end
-  local function spent(outcome, micros) return (FINAL[outcome] or outcome == 'pending') and micros or 0 end
-  add('fleet_spend_usd_total||' .. line, spent(to, after) - spent(from, before))
-  local function settle_line(outcome, micros, lost_to, sign)
-    if not FINAL[outcome] then return end
-    add('fleet_settled_spend_usd_total||' .. line .. '|' .. outcome, sign * micros)
-    if outcome == 'wasted' then add('fleet_wasted_spend_usd_total||' .. lost_to, sign * micros) end
-    if outcome ~= 'unknown' and to ~= 'unknown' then
-      for _, way in ipairs({'input', 'output'}) do
-        local tokens = tonumber(string.match(facts or '', '"' .. way .. 'Tokens":(%d+)') or '0')
-        add('fleet_settled_tokens_total||' .. line .. '|' .. outcome .. '|' .. way, sign * tokens)
-      end
-    end
+local function is_final(outcome)
+  return outcome == 'useful' or outcome == 'repaired' or outcome == 'wasted' or outcome == 'unknown'
+end
+local function count_later(moves, field, of, by)
+  local name = field .. of
+  local counted = moves.counts[name]
+  if not counted then
+    counted = {field = field, of = of, by = 0}
+    moves.counts[name] = counted
   end
-  settle_line(from, before, was, -1)
-  settle_line(to, after, kind, 1)
+  counted.by = counted.by + by
+end
+local function settle_line(moves, line, outcome, micros, lost_to, facts, sign)
+  local of = line .. '|' .. outcome
+  count_later(moves, 'fleet_settled_spend_usd_total', of, sign * micros)
+  if outcome == 'wasted' then count_later(moves, 'fleet_wasted_spend_usd_total', lost_to, sign * micros) end
+  if facts then
+    local input, output = string.match(facts, '"inputTokens":(%d+)'), string.match(facts, '"outputTokens":(%d+)')
+    count_later(moves, 'fleet_settled_tokens_total', of .. '|input', sign * tonumber(input or '0'))
+    count_later(moves, 'fleet_settled_tokens_total', of .. '|output', sign * tonumber(output or '0'))
+  end
+end
+local function count_moved(moves, model, from, before, was, to, after, kind, facts)
+  local line = moves.labels[model]
+  if not line then
+    line = label(model)
+    moves.labels[model] = line
+  end
+  local was_final, now_final = is_final(from), is_final(to)
+  local spent = (now_final or to == 'pending') and after or 0
+  if was_final or from == 'pending' then spent = spent - before end
+  if spent ~= 0 then count_later(moves, 'fleet_spend_usd_total', line, spent) end
+  if was_final then settle_line(moves, line, from, before, was, from ~= 'unknown' and to ~= 'unknown' and (facts or ''), -1) end
+  if now_final then settle_line(moves, line, to, after, kind, to ~= 'unknown' and (facts or ''), 1) end
 end
 -- Answers the row as it is from here on, or nil where it stands so already. 'micros' nil leaves the amount as it is.
 local function move_row(moves, row, outcome, micros, kind, facts)
   local from, before, was, begun_at, model = string.match(row, '^([%a_]*)|(%d+)|([%a_]*)|(%d+)|(.*)$')
-  local after = micros and plus(tonumber(micros)) or before
+  local after = micros and plus(micros) or before
   if from == outcome and before == after and was == kind then return nil end
-  add_to_line(moves, begun_at, model, from, was, -1, -tonumber(before))
-  add_to_line(moves, begun_at, model, outcome, kind, 1, tonumber(after))
-  moves.sums[from] = (moves.sums[from] or 0) - tonumber(before)
-  moves.sums[outcome] = (moves.sums[outcome] or 0) + tonumber(after)
-  count_moved(moves, model, from, tonumber(before), was, outcome, tonumber(after), kind, facts)
-  return table.concat({outcome, after, kind, begun_at, model}, '|')
+  local less, more = tonumber(before), tonumber(after)
+  add_to_line(moves, begun_at, model, from, was, -1, -less)
+  add_to_line(moves, begun_at, model, outcome, kind, 1, more)
+  moves.sums[from] = (moves.sums[from] or 0) - less
+  moves.sums[outcome] = (moves.sums[outcome] or 0) + more
+  count_moved(moves, model, from, less, was, outcome, more, kind, facts)
+  return outcome .. '|' .. after .. '|' .. kind .. '|' .. begun_at .. '|' .. model
 end
 local function write_moves(moves, report_key, report_type, account)
-  local root = string.match(report_key, '^(.-}:)')
-  for name, line in pairs(moves.lines) do
-    local day, outcome, kind, model = string.match(name, '^(%d+)|([^|]*)|([^|]*)|(.*)$')
-    local of = table.concat({report_type, account, outcome, kind, model}, '|')
-    if line.micros ~= 0 then redis.call('HINCRBY', root .. 'spend-sums:' .. day, outcome, plus(line.micros)) end
-    if redis.call('HINCRBY', root .. 'spend:' .. day, 'calls|' .. of, plus(line.calls)) == 0 then
-      redis.call('HDEL', root .. 'spend:' .. day, 'calls|' .. of, 'micros|' .. of)
-    else
-      redis.call('HINCRBY', root .. 'spend:' .. day, 'micros|' .. of, plus(line.micros))
+  local root = parts_of(report_key)
+  for _, line in pairs(moves.lines) do
+    local day_key, of = root .. ':spend:' .. line.day, report_type .. '|' .. account .. '|' .. line.of
+    if line.micros ~= 0 then redis.call('HINCRBY', root .. ':spend-sums:' .. line.day, line.outcome, plus(line.micros)) end
+    if line.calls ~= 0 and redis.call('HINCRBY', day_key, 'calls|' .. of, plus(line.calls)) == 0 then
+      redis.call('HDEL', day_key, 'calls|' .. of, 'micros|' .. of)
+    elseif line.micros ~= 0 then
+      redis.call('HINCRBY', day_key, 'micros|' .. of, plus(line.micros))
     end
   end
-  for moment, micros in pairs(moves.moments) do
-    local minute, outcome = string.match(moment, '^(%d+)|(.*)$')
-    local hour = math.floor(tonumber(minute) / 60)
-    local key = root .. 'spend-hour:' .. hour
+  for _, moment in pairs(moves.moments) do
+    local hour = math.floor(moment.minute / 60)
+    local key, micros = root .. ':spend-hour:' .. hour, moment.micros
     if micros ~= 0 then
-      redis.call('HINCRBY', key, outcome, plus(micros))
-      redis.call('HINCRBY', key, (tonumber(minute) % 60) .. '|' .. outcome, plus(micros))
-      -- An hour that is gone goes again at once: what is judged later would leave the difference alone.
-      redis.call('PEXPIREAT', key, plus((hour + 1) * ${HOUR_MS} + ${KEEP_HOURS_MS}))
+      local sum = redis.call('HINCRBY', key, moment.outcome, plus(micros))
+      redis.call('HINCRBY', key, (moment.minute % 60) .. '|' .. moment.outcome, plus(micros))
+      -- As for every hour that was not there. One that is gone goes again at once: what is judged later would leave the difference alone.
+      if sum == micros then redis.call('PEXPIREAT', key, plus((hour + 1) * ${HOUR_MS} + ${KEEP_HOURS_MS})) end
     end
   end
   for outcome, micros in pairs(moves.sums) do
     if outcome ~= 'not_billed' and micros ~= 0 then redis.call('HINCRBY', report_key, 'spend.' .. outcome, plus(micros)) end
   end
-  for field, by in pairs(moves.counts) do
-    if by ~= 0 then count_revised(string.sub(root, 1, -2), (string.gsub(field, '||', '|' .. report_type .. '|', 1)), by) end
+  for _, counted in pairs(moves.counts) do
+    if counted.by ~= 0 then count_revised(root, counted.field .. '|' .. report_type .. '|' .. counted.of, counted.by) end
   end
-end
-local function no_moves()
-  return {lines = {}, moments = {}, sums = {}, counts = {}}
 end
 local function opened_row(micros, model, now)
   return 'in_flight|' .. plus(micros) .. '||' .. now .. '|' .. model
@@ -146,41 +166,44 @@ local function close_books(report_key, delivered)
   local of = redis.call('HMGET', report_key, 'type', 'account')
   if not of[2] then return end
   local asks_key = report_key .. ':asks'
-  local flat, ask = redis.call('HGETALL', asks_key), {}
-  for i = 1, #flat, 2 do ask[flat[i]] = flat[i + 1] end
-  local moves, moved, ending, call_keys = no_moves(), {}, {}, {}
-  local function move(field, outcome, kind)
-    local row = move_row(moves, ask[field], outcome, nil, kind, ask[string.gsub(field, 'books$', 'answered')])
-    if row then moved[#moved + 1], moved[#moved + 2] = field, row end
+  local flat, ask, asked = redis.call('HGETALL', asks_key), {}, {}
+  for i = 1, #flat, 2 do
+    ask[flat[i]] = flat[i + 1]
+    if string.sub(flat[i], -6) == '.books' then asked[#asked + 1] = string.sub(flat[i], 1, -7) end
   end
-  for field, row in pairs(ask) do
-    local ask_id = string.match(field, '^(.*)%.books$')
-    local outcome, kind = string.match(ask_id and row or '', '^([%a_]*)|%d+|([%a_]*)|')
+  local moves, moved, ending, call_keys = no_moves(), {}, {}, {}
+  local function move(ask_id, outcome, kind)
+    local row = move_row(moves, ask[ask_id .. '.books'], outcome, nil, kind, ask[ask_id .. '.answered'])
+    if row then moved[#moved + 1], moved[#moved + 2] = ask_id .. '.books', row end
+  end
+  for _, ask_id in ipairs(asked) do
+    local outcome, kind = string.match(ask[ask_id .. '.books'], '^([%a_]*)|%d+|([%a_]*)|')
     if outcome == 'in_flight' then
-      move(field, 'unknown', 'transient')
+      move(ask_id, 'unknown', 'transient')
     elseif outcome == 'pending' or kind == 'unused' or kind == 'ended' or kind == 'late' then
       -- No waste of an earlier end is final: a report delivered in part may be completed later, at the second try as
       -- well, with what it had paid before.
-      local call_key, take = string.match(ask[ask_id] or '', '^[^|]*|[^|]*|[^|]*|([^|]*)#(%d+)')
-      ending[field] = {call_key = call_key, take = take}
+      local section, call, take = string.match(ask[ask_id] or '', '^[^|]*|[^|]*|[^|]*|([^|/]*)(/[^|#]*)#(%d+)')
+      local call_key = section and section .. call
+      ending[#ending + 1] = {ask_id = ask_id, section = section, call_key = call_key, take = take}
       call_keys[#call_keys + 1] = call_key
     end
   end
   local current, used_by = read_fields(report_key .. ':calls', call_keys), {}
-  for field, of_take in pairs(ending) do
-    local call_key = of_take.call_key
+  for _, of_take in ipairs(ending) do
+    local section, call_key = of_take.section, of_take.call_key
     local n, state = string.match(call_key and current[call_key] or '', '^(%d+):(%a+)')
-    local section = call_key and string.match(call_key, '^([^/]*)/')
     if section and used_by[section] == nil then
-      used_by[section] = redis.call('HGET', report_key .. ':section:' .. section, 'used')
+      local used = redis.call('HGET', report_key .. ':section:' .. section, 'used')
+      used_by[section] = used and ' ' .. used .. ' '
     end
     -- A question asked otherwise since (another prompt, corrected data) has an answer that is in nothing delivered.
     local used = section and used_by[section]
-    local is_used = not used or string.find(' ' .. used .. ' ', ' ' .. call_key .. ' ', 1, true)
+    local is_used = not used or string.find(used, ' ' .. call_key .. ' ', 1, true)
     if delivered and section and delivered[section] and is_used and n == of_take.take and state == 'accepted' then
-      move(field, tonumber(n) > 1 and 'repaired' or 'useful', '')
+      move(of_take.ask_id, n == '1' and 'useful' or 'repaired', '')
     else
-      move(field, 'wasted', delivered and 'unused' or 'ended')
+      move(of_take.ask_id, 'wasted', delivered and 'unused' or 'ended')
     end
   end
   write_moves(moves, report_key, of[1], of[2])

@@ -130,19 +130,20 @@ local function breaker_success(key, section, version)
   end
 end
 -- The pieces that other scripts take know a report by its key; its type and its breaker follow from that.
-local function breaker_of(report_key)
-  return string.match(report_key, '^(.-):report:') .. ':breaker:' .. (redis.call('HGET', report_key, 'type') or '')
+local function breaker_of(report_key, report_type)
+  return parts_of(report_key) .. ':breaker:' .. (report_type or redis.call('HGET', report_key, 'type') or '')
 end
 local function breaker_stops(report_key, report_type, version, fleet_events, now)
-  local root, report = string.match(report_key, '^(.-):report:([^:]+)$')
+  local root, report = parts_of(report_key)
   local word = breaker_word(root .. ':breaker:' .. report_type, fleet_events, now, report, tonumber(version or ''))
   return word == 'open' or word == 'older'
 end
 -- Failures that nothing healed: each is an event, and a vote if it is structural. Without one, a finished section is a success.
 -- 'b' is the ballot, decoded before the script's first write.
-local function breaker_ballot(report_key, events, fleet_events, now, b, finished)
-  local key = breaker_of(report_key)
-  local prefix, report = string.match(report_key, '^(.*:)([^:]+)$')
+local function breaker_ballot(report_key, events, fleet_events, now, b, finished, report_type)
+  local key = breaker_of(report_key, report_type)
+  local root, report = parts_of(report_key)
+  local prefix = root .. ':report:'
   local structural = false
   for _, paper in ipairs(b.papers) do
     emit(events, fleet_events, paper.event)

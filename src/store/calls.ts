@@ -29,6 +29,7 @@ import type { FailureSummary } from "../domain/report.ts";
 import type { RouteLimits, SpendCaps } from "../domain/route.ts";
 import { BOOKS_LUA } from "./books.ts";
 import { BREAKER_LUA } from "./breakers.ts";
+import { labelOf } from "./count.ts";
 import { packJson, unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 import { GATE_LUA, served } from "./routes.ts";
@@ -49,11 +50,11 @@ const LOST_WITH_ITS_WORKER: FailureSummary = {
 const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report section calls asks route slots stop today routes events fleet_events
 -- ARGV fence call_key take ask_id estimate_micros begun_event route estimate_tokens rpm tpm concurrency lease_ms
---      fleet_cap account_cap asked settlements...
+--      fleet_cap account_cap asked rung('' = the first take) settlements...
 local events, fleet_events = KEYS[10], KEYS[11]
 local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
   'spend.useful', 'spend.repaired', 'type')
-settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, r[1], 16)
+settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, r[1], r[13], 17)
 local call_key, take, ask_id, estimate = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
 -- A person's resume marks the take to begin with: the rejected ones before it are evidence, and not served again.
@@ -72,7 +73,7 @@ if current then
     if state ~= 'rejected' and r[1] and redis.call('HGET', KEYS[3], seen) ~= ARGV[1] then
       redis.call('HSET', KEYS[3], seen, ARGV[1])
       local section, call = string.match(call_key, '^([^/]*)/([^/]*)/')
-      emit(events, fleet_events, '{"event":"call.reused","report":"' .. string.match(KEYS[1], '([^:]+)$') .. '","section":"' .. section .. '","call":"' .. call
+      emit(events, fleet_events, '{"event":"call.reused","report":"' .. select(2, parts_of(KEYS[1])) .. '","section":"' .. section .. '","call":"' .. call
         .. '","take":' .. a .. ',"from":"checkpoint","micros":' .. string.match(current, '(%d+)$') .. '}')
     end
     return {'checkpoint', a, state, answer, tostring(first)}
@@ -129,17 +130,19 @@ end
 redis.call('HSET', KEYS[3], call_key, take > n and take .. ':open:0' or current, take_key .. '@', ask_id .. ' ' .. ARGV[1])
 local model = string.match(ARGV[7], '^[^/]*/(.*)#') or ARGV[7]
 redis.call('HSET', KEYS[4], ask_id, 'open|' .. ARGV[5] .. '|0|' .. take_key, ask_id .. '.asked', ARGV[15], ask_id .. '.books', opened_row(estimate, model, now))
-redis.call('HINCRBY', KEYS[1], 'spend.in_flight', plus(estimate))
+redis.call('HINCRBY', KEYS[1], 'spend.in_flight', ARGV[5])
 book_today(KEYS[8], now, r[9], ARGV[5], day_is_open)
 if not seen.known then redis.call('SADD', KEYS[9], ARGV[7]) end
 pass_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[8]), ask_id, tonumber(ARGV[12]), seen)
-emit(events, fleet_events, ARGV[6])
+tell(events, fleet_events, ARGV[6])
+if ARGV[16] ~= '' then count_repair(parts_of(KEYS[1]), r[13], ARGV[16]) end
 return {'go', tostring(math.max(n, take)), tostring(now), tostring(first)}
 `);
 
 const RECORD = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report calls asks events fleet_events route slots today answered
 -- ARGV ask_id call_key take micros answer event process estimate_tokens tokens served answered
+--      labels of the answer: served model elapsed_ms input cached output reasoning
 local row, books = unpack(redis.call('HMGET', KEYS[3], ARGV[1], ARGV[1] .. '.books'))
 local report_status, account, report_type = unpack(redis.call('HMGET', KEYS[1], 'status', 'account', 'type'))
 if not row or not books or not report_status then return {'erased'} end
@@ -168,14 +171,15 @@ local moved = move_row(moves, books, outcome, micros, kind, ARGV[11])
 write_moves(moves, KEYS[1], report_type, account)
 redis.call('HSET', KEYS[3], ARGV[1], (wanted and 'answered|' or 'duplicate|') .. estimate .. '|' .. micros .. '|' .. take_key,
   ARGV[1] .. '.answered', ARGV[11], ARGV[1] .. '.books', moved or books)
+local event = wanted and ARGV[6] or string.gsub(ARGV[6], '"duplicate":false}$', '"duplicate":true}')
+tell(KEYS[4], KEYS[5], event)
+count_answered(parts_of(KEYS[1]), report_type, wanted and 'answered' or 'duplicate', unpack(ARGV, 12, 18))
 if wanted then
   redis.call('HSET', KEYS[2], take_key, ARGV[5], take_key .. '!', ARGV[1], ARGV[2], n .. ':open:' .. micros,
     take_key .. '$', string.match(on_its_way or '', ' (%d+)$') or '')
   redis.call('HDEL', KEYS[2], take_key .. '@')
-  emit(KEYS[4], KEYS[5], ARGV[6])
   return {'recorded'}
 end
-emit(KEYS[4], KEYS[5], (string.gsub(ARGV[6], '"duplicate":false}$', '"duplicate":true}')))
 return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''}
 `);
 
@@ -313,6 +317,7 @@ export async function beginCall(
       gate.caps.fleetPerDay ?? -1,
       gate.caps.accountPerDay ?? -1,
       JSON.stringify({ route: asking.route, promptVersion: asking.promptVersion } satisfies AskedFacts),
+      asking.rung ?? "",
       ...settlementArguments(claim, settlements),
     ],
   );
@@ -359,7 +364,7 @@ export async function recordAnswer(
   process: string,
 ): Promise<Recorded> {
   const { redis, keys } = store;
-  const event: FleetEvent = {
+  const event: Extract<FleetEvent, { event: "call.answered" }> = {
     event: "call.answered",
     report: claim.report,
     section: claim.section,
@@ -403,6 +408,13 @@ export async function recordAnswer(
       answer.tokens === null ? asking.estimateTokens : answer.tokens.inputTokens + answer.tokens.outputTokens,
       served(asking.route),
       JSON.stringify(answeredFacts(answer)),
+      labelOf(served(answer.route)),
+      labelOf(answer.model),
+      answer.elapsedMs,
+      event.inputTokens,
+      event.cachedInputTokens,
+      event.outputTokens,
+      event.reasoningTokens,
     ],
   );
   const word = String(reply[0]);

@@ -21,9 +21,15 @@ const LUA_BOUNDS = Object.entries(BOUNDS)
 /** A model's own name for itself is a provider's text: so many are told apart, and the rest are `other`. */
 const MOST_MODELS = 40;
 
+/** As the scripts label: what a caller or a provider chose becomes part of a field's name. */
+export function labelOf(text: string): string {
+  return text.slice(0, 80).replace(/[^\w.\-/:@]/g, "_");
+}
+
 /**
- * `count_event` is called by `emit`, so what an event tells is counted exactly as often as it is told. JSON of ours is
- * read with patterns: a quote inside a text is escaped, so `"key":"` can only be a key.
+ * What an event tells is counted exactly as often as it is told: `count_event` is called by `emit`, and the functions
+ * before it by the scripts that tell what there is one of for each call or section. JSON of ours is read with patterns: a
+ * quote inside a text is escaped, so `"key":"` can only be a key.
  */
 export const COUNT_LUA = `
 -- Made when they are asked for: most scripts observe nothing.
@@ -33,11 +39,11 @@ local function bounds_of(metric)
   })[metric]
 end
 local function count(root, field, by)
-  redis.call('HINCRBY', root .. ':counts', field, plus(by or 1))
+  redis.call('HINCRBY', root .. ':counts', field, by and plus(by) or '1')
 end
 -- What most answers have none of is not counted up by nothing.
 local function count_some(root, field, by)
-  if by > 0 then count(root, field, by) end
+  if by ~= '0' then count(root, field, by) end
 end
 local function count_revised(root, field, by)
   local counts, debt_field = root .. ':counts', '-' .. field
@@ -68,8 +74,8 @@ end
 local function label(text)
   return (string.gsub(string.sub(text or '', 1, 80), '[^%w%.%-_/:@]', '_'))
 end
-local function model_label(root, model)
-  local models, name = root .. ':counted-models', label(model)
+local function model_label(root, name)
+  local models = root .. ':counted-models'
   if redis.call('SISMEMBER', models, name) == 1 then return name end
   if redis.call('SCARD', models) >= ${MOST_MODELS} then return 'other' end
   redis.call('SADD', models, name)
@@ -77,7 +83,29 @@ local function model_label(root, model)
 end
 local function count_attempt(report_key, cause, by)
   local type = redis.call('HGET', report_key, 'type')
-  if type then count(string.match(report_key, '^(.-}):'), 'fleet_section_attempts_total|' .. type .. '|' .. cause, by) end
+  if type then count(parts_of(report_key), 'fleet_section_attempts_total|' .. type .. '|' .. cause, by) end
+end
+local function count_repair(root, type, rung)
+  count(root, 'fleet_repairs_total|' .. type .. '|' .. rung)
+end
+-- 'served' is host and model without the key, and 'model' what the answer called itself; both are labels already.
+local function count_answered(root, type, outcome, served, model, elapsed_ms, input, cached, output, reasoning)
+  count(root, 'fleet_calls_total|' .. type .. '|' .. outcome)
+  local who = served .. '|' .. model_label(root, model)
+  observe(root, 'gen_ai_client_operation_duration_seconds', '|' .. who .. '|', tonumber(elapsed_ms))
+  count(root, 'gen_ai_client_inference_usage_input_tokens_total|' .. who, input)
+  count_some(root, 'gen_ai_client_inference_usage_cache_read_input_tokens_total|' .. who, cached)
+  count(root, 'gen_ai_client_inference_usage_output_tokens_total|' .. who, output)
+  count_some(root, 'gen_ai_client_inference_usage_reasoning_output_tokens_total|' .. who, reasoning)
+end
+local function count_judged(root, type, verdict, event)
+  if verdict == 'accepted' and string.find(event, '"salvaged":true', 1, true) then count_repair(root, type, 'salvage') end
+  count(root, 'fleet_answers_judged_total|' .. type .. '|' .. verdict)
+end
+-- 'started' is nil where a person has written it, or nobody is known to have begun it.
+local function count_completed(root, type, outcome, started, now)
+  if started then observe(root, 'fleet_section_duration_seconds', '|' .. type, now - tonumber(started)) end
+  count(root, 'fleet_sections_settled_total|' .. type .. '|' .. outcome)
 end
 -- As above: made for the few events that are counted by their name alone.
 local function counted_as(name)
@@ -91,23 +119,6 @@ local function counted_as(name)
   ['credit_review.opened'] = {'fleet_credit_reviews_opened_total'},
   ['breaker'] = {'fleet_breaker_transitions_total', 'type', 'to'}
   })[name]
-end
-local ENDINGS = {completed = true, failed = true, cancelled = true}
--- In one look, since there is one for each call: a pattern that searches costs more than a command.
-local ANSWERED = '"route":"(.-)","model":"(.-)","inputTokens":(%d+),"cachedInputTokens":(%d+),"outputTokens":(%d+),"reasoningTokens":(%d+),'
-  .. '"micros":%d+,"exact":%a+,"elapsedMs":(%d+),"duplicate":(%a+)}$'
-local function count_answered(root, type, event)
-  local route, model, input, cached, output, reasoning, elapsed, duplicate = string.match(event, ANSWERED)
-  -- Told otherwise than this was written for: not counted, but the answer must not be lost for that.
-  if not route then return end
-  count(root, 'fleet_calls_total|' .. type .. '|' .. (duplicate == 'true' and 'duplicate' or 'answered'))
-  -- A route's key is nobody's business here: host and model are enough.
-  local who = label(string.match(route, '^[^#]*')) .. '|' .. model_label(root, model)
-  observe(root, 'gen_ai_client_operation_duration_seconds', '|' .. who .. '|', tonumber(elapsed))
-  count(root, 'gen_ai_client_inference_usage_input_tokens_total|' .. who, tonumber(input))
-  count_some(root, 'gen_ai_client_inference_usage_cache_read_input_tokens_total|' .. who, tonumber(cached))
-  count(root, 'gen_ai_client_inference_usage_output_tokens_total|' .. who, tonumber(output))
-  count_some(root, 'gen_ai_client_inference_usage_reasoning_output_tokens_total|' .. who, tonumber(reasoning))
 end
 local function count_event(stream, root, name, event)
   local function word(key)
@@ -131,7 +142,7 @@ local function count_event(stream, root, name, event)
   if name == 'report.status' then
     local status, type = word('status'), word('type')
     -- By how it ended first: what a person has completed later was delivered before.
-    if ENDINGS[status] and redis.call('EXISTS', report_key) == 1 and redis.call('HSETNX', report_key, 'ended', status) == 1 then
+    if (status == 'completed' or status == 'failed' or status == 'cancelled') and redis.call('EXISTS', report_key) == 1 and redis.call('HSETNX', report_key, 'ended', status) == 1 then
       local r = redis.call('HMGET', report_key, 'delivery', 'createdAt', 'spend.useful', 'spend.repaired', 'spend.wasted', 'spend.unknown')
       local outcome = status == 'completed' and (r[1] == 'partial' and 'delivered_partial' or 'delivered') or status
       count(root, 'fleet_reports_finished_total|' .. type .. '|' .. outcome)
@@ -142,43 +153,21 @@ local function count_event(stream, root, name, event)
     end
   elseif name == 'section.status' then
     local status, type = word('status'), word('type')
-    local outcome = status
-    if status == 'completed' then
-      local s = redis.call('HMGET', report_key .. ':section:' .. word('section'), 'edited', 'unreviewed', 'startedAt')
-      if s[1] then
-        outcome = 'edited'
-      else
-        if s[2] and s[2] ~= '' then outcome = 'unreviewed' end
-        if s[3] then observe(root, 'fleet_section_duration_seconds', '|' .. type, now_ms() - tonumber(s[3])) end
-      end
-    end
-    if status == 'completed' or status == 'needs_review' or status == 'skipped' then
-      count(root, 'fleet_sections_settled_total|' .. type .. '|' .. outcome)
-    end
+    -- Here a person completes it, and by a worker it is counted where it is finished.
+    if status == 'completed' then count_completed(root, type, 'edited', nil) end
+    if status == 'needs_review' or status == 'skipped' then count(root, 'fleet_sections_settled_total|' .. type .. '|' .. status) end
     local kind = word('kind')
     if kind ~= '' and (status == 'needs_review' or status == 'waiting_for_retry') then
       count(root, 'fleet_section_failures_total|' .. type .. '|' .. kind .. '|' .. (status == 'needs_review' and 'review' or 'retry'))
     end
   elseif string.sub(name, 1, 5) == 'call.' or name == 'section.went_without' then
-    -- Most requests are no repair, and there is one for each call.
-    local rung = name == 'call.begun' and word('rung')
-    if rung == '' then return end
     local type = redis.call('HGET', report_key, 'type')
     if not type then return end
     if name == 'section.went_without' then
       count(root, 'fleet_section_failures_total|' .. type .. '|' .. word('kind') .. '|went_without')
-    elseif name == 'call.begun' then
-      count(root, 'fleet_repairs_total|' .. type .. '|' .. rung)
-    elseif name == 'call.accepted' then
-      if string.find(event, '"salvaged":true', 1, true) then count(root, 'fleet_repairs_total|' .. type .. '|salvage') end
-      count(root, 'fleet_answers_judged_total|' .. type .. '|accepted')
-    elseif name == 'call.rejected' then
-      count(root, 'fleet_answers_judged_total|' .. type .. '|rejected')
     elseif name == 'call.reused' then
       count(root, 'fleet_checkpoint_hits_total|' .. type .. '|' .. word('from'))
       count(root, 'fleet_spend_avoided_usd_total|' .. type, number('micros'))
-    elseif name == 'call.answered' then
-      count_answered(root, type, event)
     elseif name == 'call.unanswered' then
       count(root, 'fleet_calls_total|' .. type .. '|' .. word('outcome'))
       local served = string.match(event, '"route":"([^"#]*)')

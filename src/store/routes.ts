@@ -64,8 +64,8 @@ local function route_answered(route, slots, answered, now, ask_id, began_at, pro
   if r[3] then redis.call('HDEL', route, 'troubleSince', 'troubleCount', 'probeUntil') end
   local used = tonumber(r[2] or '0')
   if r[1] == tostring(math.floor(now / 60000)) then used = used + tokens - estimated_tokens end
-  redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process, 'tokens', plus(used),
-    'answeredFrom', math.max(began_at, tonumber(r[6] or '0')))
+  local from = tonumber(r[6] or '0')
+  redis.call('HSET', route, 'answeredAt', now, 'answeredTo', process, 'tokens', plus(used), 'answeredFrom', began_at > from and began_at or r[6] or 0)
   -- Asked with a precision of seconds, and for all keys of the same host and model.
   if r[5] ~= process or now - tonumber(r[4] or '0') > 1000 then redis.call('HSET', answered, served, now .. ' ' .. process) end
 end

@@ -24,15 +24,19 @@ local function now_ms()
 end
 -- Amounts leave as text: Lua would print 0 negated as "-0" and large numbers with an exponent, and HINCRBY takes neither.
 local function plus(amount)
-  local digits = string.format('%.0f', amount)
-  return digits == '-0' and '0' or digits
+  return string.format('%d', amount)
 end
 local function minus(amount)
   return plus(-amount)
 end
+-- The fleet's part of a report's key, and its id. Found by plain text: a pattern costs as much as a command.
+local function parts_of(report_key)
+  local at = string.find(report_key, ':report:', 1, true)
+  return string.sub(report_key, 1, at - 1), string.sub(report_key, at + 8)
+end
 -- A report is listed under its status, by when it was ordered: a few are found among many without reading them all.
 local function enter_status(report_key, to)
-  local root, id = string.match(report_key, '^(.-):report:(rp%-%w+)$')
+  local root, id = parts_of(report_key)
   local r = redis.call('HMGET', report_key, 'status', 'createdAt')
   if r[1] and r[1] ~= to then redis.call('ZREM', root .. ':index:status:' .. r[1], id) end
   redis.call('ZADD', root .. ':index:status:' .. to, r[2] or '0', id)
@@ -57,12 +61,17 @@ local function announce_event(stream, root, name, event)
   announce(root, account, callback, delivery, event)
 end
 ${COUNT_LUA}
+-- Only tells. Whoever tells one of the events that there are many of counts it by its own function in 'count.ts', from what
+-- it knows anyway; 'emit' finds out from the text what there is to count and to announce.
+local function tell(stream, fleet_stream, event)
+  -- A report that is gone has no stream: '' keeps it from coming back to life.
+  if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', '2000', '*', 'e', event) end
+  redis.call('XADD', fleet_stream, 'MAXLEN', '~', '20000', '*', 'e', event)
+end
 local function emit(stream, fleet_stream, event)
   if event ~= '' then
-    -- A report that is gone has no stream: '' keeps it from coming back to life.
-    if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', 2000, '*', 'e', event) end
-    redis.call('XADD', fleet_stream, 'MAXLEN', '~', 20000, '*', 'e', event)
-    local root, name = string.match(fleet_stream, '^(.*):events$'), string.match(event, '"event":"([%w_.]+)"')
+    tell(stream, fleet_stream, event)
+    local root, name = string.sub(fleet_stream, 1, -#':events' - 1), string.match(event, '"event":"([%w_.]+)"')
     count_event(stream, root, name, event)
     announce_event(stream, root, name, event)
   end
@@ -70,8 +79,24 @@ end
 `;
 
 function compile(flags: string, body: string): Script {
-  const text = `#!lua${flags}\n${PRELUDE}${body}`;
+  const text = `#!lua${flags}\n${withoutUnused(`${PRELUDE}${body}`)}`;
   return { body: text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+/** A top-level function of a script: from its first line to the `end` that stands as far left, or on that line. */
+const FUNCTION = /^local function (\w+)\(.*(?: end\n|\n(?: .*\n|\n)*end\n)/gm;
+
+/**
+ * Leaves out the functions that a script never comes to: Redis makes all of them anew on every run, which costs as much as
+ * several commands. Functions see only those above them, so one look from the end finds what is used. Comments name them too.
+ */
+function withoutUnused(text: string): string {
+  let kept = text.replace(/^ *--.*\n/gm, "");
+  for (const { 0: source, 1: name, index } of [...kept.matchAll(FUNCTION)].reverse()) {
+    const below = kept.slice(index + source.length);
+    if (!new RegExp(`\\b${name}\\b`).test(below)) kept = kept.slice(0, index) + below;
+  }
+  return kept;
 }
 
 /** For scripts that start new work: refused when Redis is out of memory. */

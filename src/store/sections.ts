@@ -19,22 +19,26 @@ import { SETTLE_LUA, settlementArguments, type Settlement } from "./settlements.
 
 /** Moves a section and lets the report's own status follow: it runs while any section runs, and waits when all that is left waits. */
 export const MOVE_LUA = `
+-- 'r' is the report as it was before: its status, how many of its sections run and wait, and its type.
+local function follow_section(report_key, from, to, events, fleet_events, r)
+  local running, waiting = tonumber(r.running or '0'), tonumber(r.waiting or '0')
+  local function add(field, by) return redis.call('HINCRBY', report_key, field, by) end
+  if from == 'running' then running = add('running', '-1') elseif to == 'running' then running = add('running', '1') end
+  if from == 'waiting_for_retry' then waiting = add('waiting', '-1') elseif to == 'waiting_for_retry' then waiting = add('waiting', '1') end
+  if r.status ~= 'running' and r.status ~= 'waiting_for_retry' then return end
+  local follows = 'running'
+  local because = 'its sections are being written'
+  if running <= 0 and waiting > 0 then follows = 'waiting_for_retry'; because = 'its open sections wait to be tried again' end
+  if follows == r.status then return end
+  enter_status(report_key, follows)
+  redis.call('HSET', report_key, 'updatedAt', now_ms())
+  emit(events, fleet_events, '{"event":"report.status","report":"' .. select(2, parts_of(report_key)) .. '","type":"' .. r.type .. '","status":"' .. follows .. '","because":"' .. because .. '"}')
+end
 local function move_section(section_key, report_key, from, to, events, fleet_events)
   redis.call('HSET', section_key, 'status', to)
   if from == to then return end
-  if from == 'running' then redis.call('HINCRBY', report_key, 'running', -1) end
-  if from == 'waiting_for_retry' then redis.call('HINCRBY', report_key, 'waiting', -1) end
-  if to == 'running' then redis.call('HINCRBY', report_key, 'running', 1) end
-  if to == 'waiting_for_retry' then redis.call('HINCRBY', report_key, 'waiting', 1) end
-  local r = redis.call('HMGET', report_key, 'status', 'running', 'waiting', 'id', 'type')
-  if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return end
-  local follows = 'running'
-  local because = 'its sections are being written'
-  if tonumber(r[2]) <= 0 and tonumber(r[3]) > 0 then follows = 'waiting_for_retry'; because = 'its open sections wait to be tried again' end
-  if follows == r[1] then return end
-  enter_status(report_key, follows)
-  redis.call('HSET', report_key, 'updatedAt', now_ms())
-  emit(events, fleet_events, '{"event":"report.status","report":"' .. r[4] .. '","type":"' .. r[5] .. '","status":"' .. follows .. '","because":"' .. because .. '"}')
+  local r = redis.call('HMGET', report_key, 'status', 'running', 'waiting', 'type')
+  follow_section(report_key, from, to, events, fleet_events, {status = r[1], running = r[2], waiting = r[3], type = r[4]})
 end
 `;
 
@@ -55,11 +59,11 @@ end
 const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}${MEMORY_LUA}
 -- KEYS report section events fleet_events wakeups
 -- ARGV id run claim process process_key_prefix wake_after_ms event version ask_again_ms full_event full_failure
-local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel')
+local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel', 'running', 'waiting', 'type')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
 if report[3] or report[4] then return {'stopped'} end
-local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints', 'pin')
+local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints', 'pin', 'startedAt', 'because', 'failure')
 local status = s[1] or 'pending'
 if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
 local now = now_ms()
@@ -74,20 +78,25 @@ if memory_stops_sections() then
   redis.call('ZADD', KEYS[5], now + tonumber(ARGV[9]) + tonumber(ARGV[6]), ARGV[1])
   return {'wait', ARGV[9]}
 end
-local word = breaker_word(breaker_of(KEYS[1]), KEYS[4], now, ARGV[1], tonumber(ARGV[8]))
+local breaker = breaker_of(KEYS[1], report[7])
+local word = breaker_word(breaker, KEYS[4], now, ARGV[1], tonumber(ARGV[8]))
 if word == 'older' then return {'older'} end
 if word == 'open' then
-  breaker_postpone(breaker_of(KEYS[1]), now, ARGV[1])
+  breaker_postpone(breaker, now, ARGV[1])
   return {'postponed'}
 end
-local fence = redis.call('HINCRBY', KEYS[2], 'fence', 1)
-if redis.call('HSETNX', KEYS[2], 'startedAt', now) == 1 then count_attempt(KEYS[1], 'first') end
-redis.call('HSET', KEYS[2], 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2], 'version', ARGV[8])
-redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure')
-move_section(KEYS[2], KEYS[1], status, 'running', KEYS[3], KEYS[4])
-redis.call('ZADD', KEYS[5], now + tonumber(ARGV[6]), ARGV[1])
-if status ~= 'running' then emit(KEYS[3], KEYS[4], ARGV[7]) end
-return {'claimed', tostring(fence), s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''}
+local fence = plus((s[5] or 0) + 1)
+redis.call('HSET', KEYS[2], 'status', 'running', 'fence', fence, 'claim', ARGV[3], 'process', ARGV[4], 'run', ARGV[2], 'version', ARGV[8],
+  'startedAt', s[11] or now)
+if not s[11] then count_attempt(KEYS[1], 'first') end
+if s[4] or s[12] or s[13] then redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure') end
+redis.call('ZADD', KEYS[5], now + ARGV[6], ARGV[1])
+if status ~= 'running' then
+  follow_section(KEYS[1], status, 'running', KEYS[3], KEYS[4], {status = report[1], running = report[5], waiting = report[6], type = report[7]})
+  -- That a section runs is counted by nobody.
+  tell(KEYS[3], KEYS[4], ARGV[7])
+end
+return {'claimed', fence, s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''}
 `);
 
 const FINISH = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${BREAKER_LUA}
@@ -97,25 +106,27 @@ local fence, status, claimed_in, started, pin, edited = unpack(redis.call('HMGET
 if fence ~= ARGV[1] then return 'superseded' end
 if status == 'completed' then return 'completed' end
 if status ~= 'running' then return 'superseded' end
-local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
+local run, report_status, running, waiting, type = unpack(redis.call('HMGET', KEYS[1], 'run', 'status', 'running', 'waiting', 'type'))
 local ballot = cjson.decode(ARGV[8])
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, 10)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, type, 10)
 if of_older_run(claimed_in, run, report_status) then
   let_go(KEYS[2], KEYS[1], status, KEYS[4], KEYS[5])
   return 'superseded'
 end
 if pin or edited then redis.call('HDEL', KEYS[2], 'pin', 'edited') end
-redis.call('HSET', KEYS[2], 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', '')
-if ARGV[9] ~= '' then redis.call('HSET', KEYS[2], 'used', ARGV[9]) end
-move_section(KEYS[2], KEYS[1], status, 'completed', KEYS[4], KEYS[5])
+local written = {'status', 'completed', 'output', ARGV[4], 'outputHash', ARGV[5], 'unreviewed', ARGV[6], 'claim', ''}
+if ARGV[9] ~= '' then written[11], written[12] = 'used', ARGV[9] end
+redis.call('HSET', KEYS[2], unpack(written))
+follow_section(KEYS[1], status, 'completed', KEYS[4], KEYS[5], {status = report_status, running = running, waiting = waiting, type = type})
 local now = now_ms()
 if started then
   redis.call('LPUSH', KEYS[7], plus(now - tonumber(started)))
   redis.call('LTRIM', KEYS[7], 0, 49)
 end
-redis.call('ZADD', KEYS[6], now + tonumber(ARGV[3]), ARGV[2])
-emit(KEYS[4], KEYS[5], ARGV[7])
-breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ballot, true)
+redis.call('ZADD', KEYS[6], now + ARGV[3], ARGV[2])
+tell(KEYS[4], KEYS[5], ARGV[7])
+count_completed(parts_of(KEYS[1]), type, ARGV[6] == '' and 'completed' or 'unreviewed', started, now)
+breaker_ballot(KEYS[1], KEYS[4], KEYS[5], now, ballot, true, type)
 return 'completed'
 `);
 
@@ -125,9 +136,9 @@ const LEAVE = savingScript(`${MOVE_LUA}${RUN_LUA}${SETTLE_LUA}${OPEN_CASE_LUA}${
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'transient', 'fence', 'run')
 if s[4] ~= ARGV[1] then return 'superseded' end
 if s[1] ~= 'running' or s[2] == '' then return 'left' end
-local run, report_status = unpack(redis.call('HMGET', KEYS[1], 'run', 'status'))
+local run, report_status, type = unpack(redis.call('HMGET', KEYS[1], 'run', 'status', 'type'))
 local parked, ballot = parked_case(ARGV[11]), cjson.decode(ARGV[13])
-settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, 14)
+settle(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], report_status, type, 14)
 local now = now_ms()
 if of_older_run(s[5], run, report_status) then
   let_go(KEYS[2], KEYS[1], s[1], KEYS[4], KEYS[5])

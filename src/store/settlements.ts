@@ -8,15 +8,18 @@ import type { FailureSummary } from "../domain/report.ts";
 import { BOOKS_LUA } from "./books.ts";
 import type { ScriptArgument } from "./script.ts";
 
-/** Settlements travel as six arguments each, from index `from` on. Each is applied once, whoever repeats it; `status` is the report's. */
+/**
+ * Settlements travel as six arguments each, from index `from` on. Each is applied once, whoever repeats it; `status` and
+ * `type` are the report's.
+ */
 export const SETTLE_LUA = `${BOOKS_LUA}
-local function settle(report_key, section_key, calls_key, events, fleet_events, status, from)
+local function settle(report_key, section_key, calls_key, events, fleet_events, status, type, from)
   -- Once a report has ended, its money has its final outcome; a late judgement is evidence only.
   local over = status == 'completed' or status == 'failed' or status == 'cancelled'
   for i = from, #ARGV, 6 do
     local call_key, take, verdict, print, kind, event = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
     local current = redis.call('HGET', calls_key, call_key) or ''
-    local n, state, micros = string.match(current, '^(%d+):(%a+):(%d+)$')
+    local n, state, micros = string.match(current, '^(%d+):(%a+):(%d+)')
     if n == take and state ~= verdict and state ~= 'accepted' then
       redis.call('HSET', calls_key, call_key, n .. ':' .. verdict .. ':' .. micros)
       if not over and (verdict == 'rejected' or state == 'rejected') then
@@ -28,7 +31,8 @@ local function settle(report_key, section_key, calls_key, events, fleet_events, 
         local prints = redis.call('HGET', section_key, 'prints') or ''
         redis.call('HSET', section_key, 'prints', prints .. ' ' .. print)
       end
-      emit(events, fleet_events, event)
+      tell(events, fleet_events, event)
+      if type then count_judged(parts_of(report_key), type, verdict, event) end
     end
   end
 end
