@@ -1,13 +1,12 @@
 /**
  * One HTTP exchange with a provider, and everything it left behind.
  *
- * This takes the place of `fetch` under the openai client, because three facts decide about money and the global fetch
+ * This takes the place of `fetch`, also under the openai client, because three facts decide about money and the global fetch
  * keeps all three to itself: whether the request had left when the connection broke (else nothing was billed), which
  * bytes had arrived before it broke (an answer may be complete in them), and the raw body of an error (the client drops
  * whatever has no `error` key). It also gives up on headers after five minutes, where a long answer may take ten.
  *
- * So the whole body is read here, streamed or not, within bounds of time and size, and the client then parses it from
- * memory. Redirects are not followed: they would carry the key and the prompt to another host.
+ * So the whole body is read here, streamed or not, within bounds of time and size, and then parsed from memory. Redirects are not followed: they would carry the key and the prompt to another host.
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -76,31 +75,44 @@ function carriedBy(init: RequestInit | undefined): Carried {
 /** A `fetch` that fills the exchange its request carries, and rejects only where no response header arrived. */
 export const exchangeFetch: typeof fetch = async (input, init) => {
   const { exchange, limits } = carriedBy(init);
-  const url = new URL(input instanceof Request ? input.url : input);
-  const headers = Object.fromEntries(
-    init?.headers instanceof Headers ? init.headers : new Headers(init?.headers),
-  );
-  // Without this a server may choose any encoding, also one that cannot be undone here.
-  headers["accept-encoding"] = "gzip";
-  const body = typeof init?.body === "string" ? init.body : "";
-  try {
-    await perform(exchange, limits, url, init?.method ?? "GET", headers, body);
-  } catch (error) {
-    exchange.error = error instanceof Error ? error : new Error(String(error));
-    if (exchange.status === null) throw exchange.error;
-  }
+  await fillExchange(exchange, limits, {
+    url: new URL(input instanceof Request ? input.url : input),
+    method: init?.method ?? "GET",
+    headers: Object.fromEntries(init?.headers instanceof Headers ? init.headers : new Headers(init?.headers)),
+    body: typeof init?.body === "string" ? init.body : "",
+  });
+  if (exchange.error !== null && exchange.status === null) throw exchange.error;
   return responseOf(exchange);
 };
+
+/** One request and what came of it. Never throws: what went wrong is in the exchange. */
+export async function fillExchange(
+  exchange: Exchange,
+  limits: ExchangeLimits,
+  sending: Sending,
+): Promise<void> {
+  try {
+    await perform(exchange, limits, sending);
+  } catch (error) {
+    exchange.error = error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+interface Sending {
+  url: URL;
+  method: string;
+  headers: Record<string, string>;
+  body: string;
+}
 
 async function perform(
   exchange: Exchange,
   limits: ExchangeLimits,
-  url: URL,
-  method: string,
-  headers: Record<string, string>,
-  body: string,
+  { url, method, headers, body }: Sending,
 ): Promise<void> {
   limits.signal.throwIfAborted();
+  // Without this a server may choose any encoding, also one that cannot be undone here.
+  headers["accept-encoding"] = "gzip";
   const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, { method, headers });
   // The first reason counts; everything after it is only the sound of the socket closing.
   let ended: Error | null = null;
@@ -272,30 +284,11 @@ function plainHeaders(response: IncomingMessage): Record<string, string> {
   return headers;
 }
 
-/**
- * The response for the client, made of what arrived. Headers that described the wire would now be wrong.
- *
- * A whole `Response` copies the bytes into a stream and out of it again, which costs as much as all else here; only an
- * event stream needs one. Of any other the client reads the status, headers and the text.
- */
+/** The response for the client, made of what arrived. Headers that described the wire would now be wrong. */
 function responseOf(exchange: Exchange): Response {
   const headers = new Map(Object.entries(exchange.headers));
   for (const name of ["content-encoding", "content-length", "transfer-encoding"]) headers.delete(name);
   const status = exchange.status ?? 0;
   const bodyless = status === 204 || status === 205 || status === 304;
-  if (/event-stream/i.test(headers.get("content-type") ?? ""))
-    return new Response(bodyless ? null : new Uint8Array(exchange.body), { status, headers: [...headers] });
-  const read: Pick<Response, "status" | "ok" | "statusText" | "url" | "body" | "text" | "json"> & {
-    headers: ReadonlyMap<string, string>;
-  } = {
-    status,
-    ok: status >= 200 && status < 300,
-    statusText: "",
-    url: "",
-    headers,
-    body: null,
-    text: async () => exchange.body.toString("utf8"),
-    json: async () => JSON.parse(exchange.body.toString("utf8")) as unknown,
-  };
-  return read as unknown as Response;
+  return new Response(bodyless ? null : new Uint8Array(exchange.body), { status, headers: [...headers] });
 }

@@ -1,8 +1,9 @@
 /**
  * The port, spoken through the `openai` package to any endpoint that is compatible with it.
  *
- * The package writes the request and reads JSON and event streams; the bytes come and go through `exchange.ts`, and
- * retries are off, because only the fleet knows what a retry may cost. After the request has left nothing throws:
+ * The package knows the wire types and reads event streams. A question whose answer is one JSON body goes straight to
+ * `exchange.ts`, where the bytes of both kinds come and go: what the package does around such a request costs as much as
+ * the request. Retries are off, because only the fleet knows what a retry may cost. After it has left nothing throws:
  *
  *     no response header         failed    network      not_billed before the request was sent, else unknown
  *     status other than 2xx      failed    http         not_billed, unless it may tell of a generation
@@ -20,7 +21,14 @@ import type { Evidence } from "../domain/evidence.ts";
 import { callEvidence, errorFacts, httpFacts } from "./call-evidence.ts";
 import { chatRequest, messagesFor, nextDialect, usualLimitParameter } from "./chat-request.ts";
 import type { ChatRequest, Dialect, LimitParameter } from "./chat-request.ts";
-import { ExchangeError, MAX_BODY_BYTES, carrying, exchangeFetch, newExchange } from "./exchange.ts";
+import {
+  ExchangeError,
+  MAX_BODY_BYTES,
+  carrying,
+  exchangeFetch,
+  fillExchange,
+  newExchange,
+} from "./exchange.ts";
 import type { Exchange, ExchangeLimits } from "./exchange.ts";
 import type { Asked, FormatMemory, Llm, LlmRequest, ResponseFormat, Route } from "./port.ts";
 import { costMicros, estimateMicros } from "./prices.ts";
@@ -173,8 +181,10 @@ async function askOnce(
   const startedAt = performance.now();
   let end: End;
   try {
-    const carried = carrying(exchange, limits);
-    end = await completionFrom(clientOf(route), route, chatRequest(route, request, dialect), carried);
+    const asked = chatRequest(route, request, dialect);
+    end = route.stream
+      ? await streamedFrom(clientOf(route), asked, carrying(exchange, limits))
+      : await jsonFrom(route, asked, exchange, limits);
   } catch (error) {
     end = { completion: null, error };
   }
@@ -192,18 +202,33 @@ interface End {
   streamed?: boolean;
 }
 
-async function completionFrom(
-  client: OpenAI,
+async function jsonFrom(
   route: Route,
   request: ChatRequest,
-  fetchOptions: object,
+  exchange: Exchange,
+  limits: ExchangeLimits,
 ): Promise<End> {
-  const { completions } = client.chat;
-  if (!route.stream) {
-    const completion = await completions.create({ ...request, stream: false }, { fetchOptions });
-    return { completion, error: null };
+  const url = new URL(`${route.baseUrl.replace(/\/$/, "")}/chat/completions`);
+  const headers = {
+    accept: "application/json",
+    authorization: `Bearer ${route.apiKey}`,
+    "content-type": "application/json",
+    "user-agent": "report-fleet",
+  };
+  const body = JSON.stringify({ ...request, stream: false });
+  await fillExchange(exchange, limits, { url, method: "POST", headers, body });
+  const { error } = exchange;
+  if (error !== null || !/\bjson\b/i.test(exchange.headers["content-type"] ?? ""))
+    return { completion: null, error };
+  try {
+    return { completion: JSON.parse(exchange.body.toString("utf8")) as unknown, error: null };
+  } catch (thrown) {
+    return { completion: null, error: thrown };
   }
-  const { data, response } = await completions
+}
+
+async function streamedFrom(client: OpenAI, request: ChatRequest, fetchOptions: object): Promise<End> {
+  const { data, response } = await client.chat.completions
     .create({ ...request, stream: true, stream_options: { include_usage: true } }, { fetchOptions })
     .withResponse();
   // Some gateways ignore `stream` and send one JSON body.
@@ -260,7 +285,7 @@ function mayHaveGenerated(status: number, body: unknown): boolean {
   return /"(?:failed_generation|usage)":/.test(JSON.stringify(body));
 }
 
-/** The client parses JSON by content type only; some gateways send a completion as text. */
+/** Some gateways send a completion as text. */
 function jsonBody(exchange: Exchange): Record<string, unknown> | null {
   try {
     const body: unknown = JSON.parse(exchange.body.toString("utf8"));

@@ -15,8 +15,8 @@
 import { BOUNDS } from "../domain/measures.ts";
 
 const LUA_BOUNDS = Object.entries(BOUNDS)
-  .map(([name, bounds]) => `${name} = {${bounds.join(", ")}}`)
-  .join(",\n  ");
+  .map(([name, bounds]) => `if metric == '${name}' then return {${bounds.join(", ")}} end`)
+  .join("\n  ");
 
 /** A model's own name for itself is a provider's text: so many are told apart, and the rest are `other`. */
 const MOST_MODELS = 40;
@@ -32,11 +32,9 @@ export function labelOf(text: string): string {
  * quote inside a text is escaped, so `"key":"` can only be a key.
  */
 export const COUNT_LUA = `
--- Made when they are asked for: most scripts observe nothing.
+-- Made when they are asked for, and no others: a table costs as much as a command.
 local function bounds_of(metric)
-  return ({
   ${LUA_BOUNDS}
-  })[metric]
 end
 local function count(root, field, by)
   redis.call('HINCRBY', root .. ':counts', field, by and plus(by) or '1')

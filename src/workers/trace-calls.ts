@@ -4,23 +4,24 @@
  */
 import type { Message } from "../domain/call.ts";
 import type { Asked, Llm, LlmRequest, Route } from "../llm/port.ts";
-import { inSpan, type Attributes } from "../observability/tracing.ts";
+import { inSpan, isTracing, type Attributes } from "../observability/tracing.ts";
 
 export function traceCalls(llm: Llm, { content }: { content: boolean }): Llm {
-  return {
-    ask: (route, request, signal) =>
-      inSpan(
-        `chat ${route.model}`,
-        { ...requestAttributes(route, request), ...(content ? promptAttributes(request.messages) : {}) },
-        async (note) => {
-          const asked = await llm.ask(route, request, signal);
-          note(outcomeAttributes(asked));
-          if (content && asked.outcome === "answered") note(answerAttributes(asked.answer.text));
-          return asked;
-        },
-        "client",
-      ),
-  };
+  function traced(...[route, request, signal]: Parameters<Llm["ask"]>): Promise<Asked> {
+    return inSpan(
+      `chat ${route.model}`,
+      { ...requestAttributes(route, request), ...(content ? promptAttributes(request.messages) : {}) },
+      async (note) => {
+        const asked = await llm.ask(route, request, signal);
+        note(outcomeAttributes(asked));
+        if (content && asked.outcome === "answered") note(answerAttributes(asked.answer.text));
+        return asked;
+      },
+      "client",
+    );
+  }
+  // Where nobody listens, not even the attributes are made.
+  return { ask: (...call) => (isTracing() ? traced(...call) : llm.ask(...call)) };
 }
 
 function requestAttributes(route: Route, request: LlmRequest): Attributes {
