@@ -92,7 +92,7 @@ const FUNCTION = /^local function (\w+)\(.*(?: end\n|\n(?: .*\n|\n)*end\n)/gm;
  */
 function withoutUnused(text: string): string {
   let kept = text.replace(/^ *--.*\n/gm, "");
-  for (const { 0: source, 1: name, index } of [...kept.matchAll(FUNCTION)].reverse()) {
+  for (const { 0: source, 1: name, index } of [...kept.matchAll(FUNCTION)].toReversed()) {
     const below = kept.slice(index + source.length);
     if (!new RegExp(`\\b${name}\\b`).test(below)) kept = kept.slice(0, index) + below;
   }
