@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Terminal } from "../../../src/cli/command.ts";
 import { openOutput } from "../../../src/cli/output.ts";
+import { PAGES } from "../../../src/console/pages.ts";
 import { problemsOf } from "../../support/promql.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
@@ -113,3 +114,28 @@ test("rules ask for metrics and labels that exist, and for what a rule records",
   ]);
   expect(wrong).toEqual([]);
 });
+
+test("every page of the console that a runbook or a guide names is there, and knows what it is asked for", () => {
+  const texts = globSync(["README.md", "docs/**/*.md"], { cwd: root }).map((file) => ({
+    file,
+    text: readFileSync(resolve(root, file), "utf8"),
+  }));
+  const named = texts.flatMap(({ file, text }) =>
+    [...text.matchAll(/`(\/console[^`\s]*)`/g)].map(([, link = ""]) => ({ file, link })),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(({ link }) => !isPage(link))).toEqual([]);
+});
+
+function isPage(link: string): boolean {
+  const { pathname, searchParams } = new URL(link, "http://fleet.invalid");
+  const path = pathname.replace(/^\/console/, "") || "/";
+  const page = PAGES.find(
+    (one) => one.kind === "page" && new RegExp(`^${one.path.replaceAll(/:\w+/g, "[^/]+")}$`).test(path),
+  );
+  const asked = Object.fromEntries(searchParams);
+  if (page === undefined || !("show" in page)) return false;
+  // A word that a page does not know is passed over by it without a word.
+  const understood = (page.query?.parse(asked) ?? {}) as Record<string, unknown>;
+  return Object.entries(asked).every(([name, value]) => String(understood[name]) === value);
+}
