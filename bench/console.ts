@@ -229,6 +229,7 @@ const api = await startApi({
       processId: "bench",
       types,
       caps: NO_CAPS,
+      reviewDeadlineMs: config.durations.reviewDeadlineMs,
     }),
     token: null,
   },

@@ -96,11 +96,18 @@ export const reviewBoard: Board = {
           stat(
             {
               title: "Oldest hold",
-              says: "A report in review fails after 14 days.",
+              says: "A report in review fails at its type's deadline; a hold much older than the longest is one that nobody ends.",
               unit: "s",
-              badFrom: 1_814_400,
             },
             "max(fleet_hold_oldest_age_seconds)",
+          ),
+          stat(
+            {
+              title: "Longest deadline",
+              says: "How long a parked report may wait for a person, of the type that waits longest.",
+              unit: "s",
+            },
+            "max(fleet_review_deadline_seconds)",
           ),
           stat(
             {

@@ -30,7 +30,13 @@ export async function serveDemoApi(
     durations: config.durations,
     health: { unreadyBecause: () => fleet.withdrawn() },
     metrics: {
-      exposition: createExposition(demoMetrics, { store, processId: fleet.processId, types, caps }),
+      exposition: createExposition(demoMetrics, {
+        store,
+        processId: fleet.processId,
+        types,
+        caps,
+        reviewDeadlineMs: config.durations.reviewDeadlineMs,
+      }),
       token: config.metricsToken,
     },
     onRequest: (request: MeasuredRequest) => demoMetrics.observeRequest(request),

@@ -26,6 +26,8 @@ export interface FleetSource {
   processId: string;
   types: TypeRegistry;
   caps: SpendCaps;
+  /** Of a type that names none. */
+  reviewDeadlineMs: number;
 }
 
 /** A scrape may come while Redis is away, and what the process knows of itself is wanted all the more then. */
@@ -38,7 +40,11 @@ export function createExposition(process: ProcessMetrics, fleet: FleetSource | n
     fleet === null
       ? null
       : {
-          types: fleet.types.all().map((type) => ({ type: type.type, prompts: promptVersionsOf(type) })),
+          types: fleet.types.all().map((type) => ({
+            type: type.type,
+            prompts: promptVersionsOf(type),
+            reviewDeadlineMs: type.reviewDeadlineMs ?? fleet.reviewDeadlineMs,
+          })),
           caps: fleet.caps,
         };
   let reading: Promise<Samples | null> | null = null;

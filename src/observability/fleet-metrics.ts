@@ -17,7 +17,7 @@ export type Samples = Map<MetricName, Sample[]>;
 
 /** What is known without the store. */
 export interface KnownTypes {
-  types: readonly { type: string; prompts: readonly PromptVersion[] }[];
+  types: readonly { type: string; prompts: readonly PromptVersion[]; reviewDeadlineMs: number }[];
   caps: SpendCaps;
 }
 
@@ -167,9 +167,11 @@ function* gauges(
   const { counters } = state.counts;
   const counted = (field: string) => counters.get(field) ?? 0;
 
-  for (const { type, prompts } of known.types)
+  for (const { type, prompts, reviewDeadlineMs } of known.types) {
+    yield one("fleet_review_deadline_seconds", seconds(reviewDeadlineMs), { report_type: type });
     for (const { section, version } of prompts)
       yield one("fleet_prompt_info", 1, { report_type: type, section, prompt_version: version });
+  }
 
   for (const type of types) {
     const finished = sumOf(counters, `fleet_reports_finished_total|${type}|`);

@@ -233,6 +233,10 @@ export const METRICS = {
 
   fleet_review_open: state("Parked failures that wait for a person.", REPORT_TYPE, KIND),
   fleet_review_oldest_age_seconds: state("Age of the oldest of them; 0 where there is none."),
+  fleet_review_deadline_seconds: state(
+    "How long a parked report may wait for a person before it fails and its credits go back.",
+    REPORT_TYPE,
+  ),
   fleet_review_opened_total: count("Failures that were parked for a person.", REPORT_TYPE, KIND),
   fleet_review_resolved_total: count(
     "Cases by what a person decided; `ended`: their report ended without a decision on them.",

@@ -110,6 +110,8 @@ test("money is told by one process, is what the books say, and survives the deat
   expect(told.sum("fleet_section_failures_total", { failure_kind: "transient", leads_to: "retry" })).toBe(1);
   expect(told.sum("fleet_section_failures_total", { failure_kind: "contract", leads_to: "review" })).toBe(2);
   expect(told.sum("fleet_review_open", { failure_kind: "contract" })).toBe(2);
+  // Fourteen days, at the scale of this fleet.
+  expect(told.sum("fleet_review_deadline_seconds", { report_type: "topic" })).toBe(14 * 86_400 * 0.2);
   expect(told.sum("fleet_calls_total", { outcome: "unknown" })).toBe(1);
   expect(told.sum("fleet_credits_total", { transition: "commit" })).toBe(10);
   expect(told.sum("fleet_credits_held")).toBe(5);
@@ -213,7 +215,11 @@ test("a fleet of a dozen report types stays below two thousand series", () => {
         sum: 100,
       });
   const known = {
-    types: types.map((type) => ({ type, prompts: [{ section: "body", version: "1" }] })),
+    types: types.map((type) => ({
+      type,
+      prompts: [{ section: "body", version: "1" }],
+      reviewDeadlineMs: 1,
+    })),
     caps: { fleetPerDay: 1, accountPerDay: 1 },
   };
   counters.set("gen_ai_client_inference_usage_input_tokens_total|host/one|one", 7);

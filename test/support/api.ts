@@ -19,7 +19,7 @@ export interface TestApi extends ServedApi {
 
 export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}): Promise<TestApi> {
   const errors: unknown[] = [];
-  const { types, accountLimits, caps } = fleet.fleet.workshop;
+  const { types, accountLimits, caps, durations } = fleet.fleet.workshop;
   const { processId } = fleet.fleet;
   const measured = new ProcessMetrics({ version: "0.0.0", roles: ["api"] });
   const served = await startApi({
@@ -33,7 +33,13 @@ export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}
     listen: { host: "127.0.0.1", port: 0, requestsPerMinute: 1_000_000 },
     health: { unreadyBecause: () => null },
     metrics: {
-      exposition: createExposition(measured, { store: fleet.store, processId, types, caps }),
+      exposition: createExposition(measured, {
+        store: fleet.store,
+        processId,
+        types,
+        caps,
+        reviewDeadlineMs: durations.reviewDeadlineMs,
+      }),
       token: null,
     },
     onRequest: (request) => measured.observeRequest(request),

@@ -90,7 +90,13 @@ export function startCommand({ output }: Terminal): Command {
         exposition: createExposition(
           measured,
           options.roles.includes("orchestrator")
-            ? { store, processId: fleet.processId, types, caps: config.caps }
+            ? {
+                store,
+                processId: fleet.processId,
+                types,
+                caps: config.caps,
+                reviewDeadlineMs: config.durations.reviewDeadlineMs,
+              }
             : null,
         ),
         token: config.metricsToken,
