@@ -43,10 +43,12 @@ export function filterFor(caller: ApiKey, named: string | undefined): string | u
   return caller.account === null && named === undefined ? undefined : accountFor(caller, named);
 }
 
-/** For what was erased: only its tombstone knows whose it was. */
-export async function ownTombstone(store: Store, caller: ApiKey, id: string): Promise<ReportId> {
-  const account = isReportId(id) ? await store.redis.hget(store.keys.tombstone(id), "account") : null;
-  if (!isReportId(id) || account === null || !isOwn(caller, account)) throw noReport();
+/** For whoever erases again what was erased before: then only its tombstone knows whose it was. */
+export async function ownIdOrTombstone(store: Store, caller: ApiKey, id: string): Promise<ReportId> {
+  if (!isReportId(id)) throw noReport();
+  const stored = await readReport(store, id);
+  const account = stored?.report.account ?? (await store.redis.hget(store.keys.tombstone(id), "account"));
+  if (account === null || !isOwn(caller, account)) throw noReport();
   return id;
 }
 

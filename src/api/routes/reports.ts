@@ -1,60 +1,37 @@
-/** Order a report, follow it, read it, end it. */
+/** Order a report, find it, correct it, end it. */
 import { z } from "zod";
 import { PRIORITIES } from "../../domain/fairness.ts";
 import { REPORT_STATUSES } from "../../domain/report.ts";
 import type { ReportId } from "../../domain/ids.ts";
-import { ACTIONS } from "../../domain/review.ts";
 import { completeRest } from "../../desk/complete-rest.ts";
 import { correctSource } from "../../desk/correct-source.ts";
 import { cancelReport } from "../../desk/end-by-person.ts";
-import { explainReport } from "../../desk/explain.ts";
 import { previewCorrection } from "../../desk/preview.ts";
-import { readDocument } from "../../producer/read-document.ts";
-import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
-import {
-  editsOf,
-  reportRow,
-  reportView,
-  readSnapshot,
-  sentenceOf,
-  snapshotOf,
-} from "../../producer/report-view.ts";
+import { reportRow, reportView, readSnapshot, snapshotOf } from "../../producer/report-view.ts";
 import { submitReport } from "../../producer/submit-report.ts";
 import { HARD_MAX_SOURCE_BYTES } from "../../report-types/define-report.ts";
 import { eraseReport } from "../../store/erase.ts";
 import { listReports } from "../../store/reports.ts";
-import { readReceipt } from "../../store/receipt.ts";
-import { readOutput } from "../../store/read-sections.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
-import { accountFor, decidedBy, filterFor, ownReport, ownTombstone } from "../own.ts";
+import { accountFor, decidedBy, filterFor, ownIdOrTombstone, ownReport } from "../own.ts";
 import { cursorOf, pageOf, pageQuery, placeIn } from "../pages.ts";
-import { Problem } from "../problems.ts";
 import { route, type Route } from "../route.ts";
 import {
   anId,
-  CaseView,
   Decision,
   decision,
   Ended,
   EpochMs,
-  Micros,
   Preview,
   ReportRow,
   ReportView,
   Ruled,
-  SectionText,
   Submitted,
 } from "../schemas.ts";
-import { streamReport } from "../stream-report.ts";
 
 /** The source and what stands around it. */
 const SOURCE_BODY_BYTES = HARD_MAX_SOURCE_BYTES + 64 * 1_024;
 const TAG = "Reports";
-const CONTENT_TYPES = {
-  md: "text/markdown; charset=utf-8",
-  html: "text/html; charset=utf-8",
-  json: "application/json; charset=utf-8",
-} as const;
 
 const submit = route({
   method: "post",
@@ -141,129 +118,6 @@ const get = route({
   },
 });
 
-const section = route({
-  method: "get",
-  path: "/v1/reports/{id}/sections/{key}",
-  summary: "Read a section as soon as it is finished",
-  tag: TAG,
-  scope: "reports:read",
-  reach: "account",
-  params: z.object({ id: z.string().max(200), key: z.string().max(200) }),
-  answer: { status: 200, schema: SectionText, what: "The section's output" },
-  async handle({ caller, params }, desk) {
-    const stored = await ownReport(desk.store, caller, params.id);
-    const snapshot = await snapshotOf(desk.store, stored);
-    const { id, status } = stored.report;
-    const found = snapshot.sections.find(({ key }) => key === params.key);
-    if (found === undefined)
-      throw new Problem("not_found", "The report has no such section, or is not planned yet.");
-    if (found.status !== "completed")
-      throw new Problem(
-        "not_deliverable",
-        `The section is ${found.status.replaceAll("_", " ")}. ${sentenceOf(snapshot)}`,
-      );
-    const read = await readOutput(desk.store, id, found.key);
-    if (!read.ok) throw new Problem("not_deliverable", `The section cannot be read: ${read.because}.`);
-    const { key, title, unreviewed } = found;
-    const body = {
-      id,
-      section: key,
-      title,
-      delivered: status === "completed",
-      unreviewed,
-      output: read.output,
-    };
-    return { status: 200, body };
-  },
-});
-
-const output = route({
-  method: "get",
-  path: "/v1/reports/{id}/output",
-  summary: "The document of a delivered report",
-  tag: TAG,
-  scope: "reports:read",
-  reach: "account",
-  params: anId,
-  query: z.strictObject({ format: z.enum(FORMATS).default("md") }),
-  answer: {
-    status: 200,
-    types: ["text/markdown", "text/html", "application/json"],
-    what: "Markdown, a self-contained HTML page, or JSON with the receipt",
-  },
-  async handle({ caller, params, query }, desk) {
-    const { report } = await ownReport(desk.store, caller, params.id);
-    const document = await readDocument(desk.store, report.id, (type) => desk.types.get(type));
-    const text = renderArtefact(document, query.format);
-    return { status: 200, text, contentType: CONTENT_TYPES[query.format] };
-  },
-});
-
-const events = route({
-  method: "get",
-  path: "/v1/reports/{id}/events",
-  summary: "Follow a report live, by server-sent events",
-  tag: TAG,
-  scope: "reports:read",
-  reach: "account",
-  params: anId,
-  answer: {
-    status: 200,
-    types: ["text/event-stream"],
-    what: "Resumed by Last-Event-ID; 204 once nothing more will come",
-  },
-  async handle({ caller, params, lastEventId }, desk) {
-    const stored = await ownReport(desk.store, caller, params.id);
-    return streamReport(desk, caller, stored, lastEventId);
-  },
-});
-
-const receipt = route({
-  method: "get",
-  path: "/v1/reports/{id}/receipt",
-  summary: "Every request made for a report, what it cost and what became of it",
-  tag: TAG,
-  scope: "reports:read",
-  reach: "account",
-  params: anId,
-  answer: {
-    status: 200,
-    schema: z.object({
-      id: z.string(),
-      artefactHash: z.string().nullable(),
-      edits: z.array(
-        z.object({ section: z.string(), by: z.string().optional(), why: z.string().optional() }),
-      ),
-      calls: z.array(
-        z.object({
-          section: z.string(),
-          call: z.string(),
-          model: z.string(),
-          micros: Micros,
-          outcome: z.string(),
-        }),
-      ),
-    }),
-    what: "The receipt",
-  },
-  async handle({ caller, params }, desk) {
-    const stored = await ownReport(desk.store, caller, params.id);
-    const { report, delivered } = stored;
-    const { calls, ...sums } = await readReceipt(desk.store, report.id);
-    const { sections } = await snapshotOf(desk.store, stored);
-    // Who edited and why is the seller's business.
-    const edits = editsOf(sections).map((edit) =>
-      caller.account === null ? edit : { section: edit.section },
-    );
-    // A route names our provider's host and the hash of our key, which is nothing of the buyer's.
-    const shown = calls.map(({ route: via, ...call }) =>
-      caller.account === null ? { ...call, route: via } : call,
-    );
-    const artefactHash = delivered?.artefactHash ?? null;
-    return { status: 200, body: { id: report.id, artefactHash, edits, ...sums, calls: shown } };
-  },
-});
-
 const cancel = route({
   method: "post",
   path: "/v1/reports/{id}/cancel",
@@ -338,32 +192,6 @@ const complete = route({
   },
 });
 
-const explain = route({
-  method: "get",
-  path: "/v1/reports/{id}/explanation",
-  summary: "One answer for support: what happened, why, what it cost, and what may be done now",
-  tag: TAG,
-  scope: "reviews",
-  reach: "account",
-  params: anId,
-  answer: {
-    status: 200,
-    schema: z.object({
-      id: z.string(),
-      sentence: z.string(),
-      timeline: z.array(z.object({ at: EpochMs, what: z.string() })),
-      cases: z.array(CaseView),
-      actions: z.array(z.enum(ACTIONS)),
-    }),
-    what: "Timeline, cases, decisions, spend, credits and possible actions",
-  },
-  async handle({ caller, params }, desk) {
-    const { report } = await ownReport(desk.store, caller, params.id);
-    const { stored: _stored, ...explained } = await explainReport(desk.store, report.id);
-    return { status: 200, body: { id: report.id, ...explained } };
-  },
-});
-
 const erase = route({
   method: "delete",
   path: "/v1/reports/{id}",
@@ -374,16 +202,9 @@ const erase = route({
   params: anId,
   answer: { status: 204, what: "It is erased, or was before; one that was not over is cancelled first" },
   async handle({ caller, params }, desk) {
-    const { report } = await ownReport(desk.store, caller, params.id).catch(async (refused: unknown) => {
-      // Repeating it is no error for whoever erased it.
-      return {
-        report: {
-          id: await ownTombstone(desk.store, caller, params.id).catch(() => Promise.reject(refused)),
-        },
-      };
-    });
-    await eraseReport(desk.store, report.id, decidedBy(caller, undefined));
-    eraseSpooled(desk.spoolDir, [report.id]);
+    const id = await ownIdOrTombstone(desk.store, caller, params.id);
+    await eraseReport(desk.store, id, decidedBy(caller, undefined));
+    eraseSpooled(desk.spoolDir, [id]);
     return { status: 204 };
   },
 });
@@ -393,17 +214,4 @@ function operationOf(id: ReportId, idempotencyKey: string | null): string | unde
   return idempotencyKey === null ? undefined : `${id}/${idempotencyKey}`;
 }
 
-export const reportRoutes: readonly Route[] = [
-  submit,
-  list,
-  get,
-  section,
-  output,
-  events,
-  receipt,
-  cancel,
-  correct,
-  complete,
-  explain,
-  erase,
-];
+export const reportRoutes: readonly Route[] = [submit, list, get, cancel, correct, complete, erase];
