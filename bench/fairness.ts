@@ -6,7 +6,7 @@
  *     node bench/fairness.ts [reports] [milliseconds of a call]
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { readEvents } from "../src/store/reports.ts";
+import { readEvents } from "../src/store/read-events.ts";
 import { countPlaces } from "../src/store/places.ts";
 import type { ReportId } from "../src/domain/ids.ts";
 import { waitFor } from "../src/testing.ts";

@@ -29,7 +29,8 @@ import { submitReport, type ReportRequest } from "./producer/submit-report.ts";
 import { carryOnOperations } from "./desk/group-operation.ts";
 import { grantCredits, readBalance } from "./store/credits.ts";
 import { readArtefact, type Artefact } from "./store/deliver.ts";
-import { readEvents, readReport, readSections, type StoredReport } from "./store/reports.ts";
+import { readHistory } from "./store/read-events.ts";
+import { readReport, readSections, type StoredReport } from "./store/reports.ts";
 import { dispatchWebhooks } from "./webhooks/dispatch-webhooks.ts";
 import { webhookSender } from "./webhooks/webhook-sender.ts";
 import { startFleet, type Fleet, type Role } from "./workers/fleet.ts";
@@ -145,7 +146,7 @@ export class TestFleet {
   }
 
   async events(id: ReportId): Promise<FleetEvent[]> {
-    return (await readEvents(this.store, id, "0")).map(({ event }) => event);
+    return (await readHistory(this.store, id)).map(({ event }) => event);
   }
 
   ledger(): LedgerRow[] {

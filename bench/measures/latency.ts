@@ -1,6 +1,6 @@
 /** What a report takes longer than its three calls of 100 ms, one after the other on an idle fleet. */
 import { setTimeout as pause } from "node:timers/promises";
-import { readEvents } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/read-events.ts";
 import { waitFor } from "../../src/testing.ts";
 import type { Lab } from "../lab.ts";
 import { median } from "../median.ts";

@@ -8,7 +8,8 @@ import { isFinished } from "../domain/report.ts";
 import { reportRow, reportView, readSnapshot, snapshotOf } from "../producer/report-view.ts";
 import { mayBeUsed } from "../store/api-keys.ts";
 import { followEvents } from "../store/follow-events.ts";
-import { readEvents, type StoredReport, type TimedEvent } from "../store/reports.ts";
+import { readEvents, type TimedEvent } from "../store/read-events.ts";
+import { type StoredReport } from "../store/reports.ts";
 import type { Answer, ApiDesk, EventLine } from "./route.ts";
 
 const EVENT_ID = /^\d{1,16}-\d{1,10}$/;

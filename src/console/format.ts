@@ -1,4 +1,5 @@
 /** How the pages write times, money and states. Status is a mark and a word, never a colour alone. */
+import type { LedgerVerb } from "../domain/credits.ts";
 import type { FailureKind } from "../domain/failure.ts";
 import { formatUsd, type EpochMs, type MicroUsd } from "../domain/ids.ts";
 import type { Report } from "../domain/report.ts";
@@ -60,6 +61,15 @@ export const HOLD_WORDS = {
   committed: "charged",
   reversed: "returned",
 } as const;
+
+/** What a row of the ledger is, to a person. */
+export const VERB_WORDS = {
+  grant: "deposited",
+  reserve: "held",
+  commit: "charged",
+  reverse: "returned",
+  refund: "refunded",
+} as const satisfies Record<LedgerVerb, string>;
 
 /** The price, and what became of it. */
 export function credits(report: Pick<Report, "credits" | "hold" | "charged">): Html {

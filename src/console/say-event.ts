@@ -1,6 +1,7 @@
 /** An event of a report in words for an operator; null for what a history is better without. */
+import { formatCredits } from "../domain/credits.ts";
 import type { FleetEvent } from "../domain/events.ts";
-import { shortWait, usd } from "./format.ts";
+import { shortWait, usd, VERB_WORDS } from "./format.ts";
 import { reportLink } from "./links.ts";
 
 /** What a whole fleet should hear of in the last hour, and where it leads; null for the daily work. */
@@ -57,7 +58,7 @@ export function sayNews(event: FleetEvent): { words: string; to: string | null }
 export function sayEvent(event: FleetEvent): string | null {
   switch (event.event) {
     case "report.submitted":
-      return `ordered: ${event.type} version ${event.typeVersion}, ${event.credits} credits`;
+      return `ordered: ${event.type} version ${event.typeVersion}, ${formatCredits(event.credits)}`;
     case "report.status":
       return `${event.status.replaceAll("_", " ")}: ${event.because}`;
     case "report.planned":
@@ -82,7 +83,7 @@ export function sayEvent(event: FleetEvent): string | null {
     case "call.reused":
       return `${event.section}/${event.call} reused, for nothing`;
     case "credits":
-      return `${event.credits} credits: ${event.verb}`;
+      return `${formatCredits(event.credits)} ${VERB_WORDS[event.verb]}`;
     case "review.opened":
       return `parked for a person: ${event.section === "" ? "the report" : event.section}`;
     case "review.resolved":

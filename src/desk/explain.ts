@@ -8,7 +8,8 @@ import { statusSentence } from "../domain/status-sentence.ts";
 import { readAudit, type AuditRow } from "../store/audit.ts";
 import { listCases } from "../store/cases.ts";
 import type { Store } from "../store/redis.ts";
-import { readEvents, readSections, type StoredReport } from "../store/reports.ts";
+import { readHistory } from "../store/read-events.ts";
+import { readSections, type StoredReport } from "../store/reports.ts";
 import { requireReport } from "./material.ts";
 
 export interface Explanation {
@@ -34,7 +35,7 @@ export async function explainReport(store: Store, id: ReportId): Promise<Explana
   const { report } = stored;
   const sections = await readSections(store, id, stored.plan ?? []);
   const [seconds] = await store.redis.time();
-  const events = await readEvents(store, id, "0");
+  const events = await readHistory(store, id);
   const cases = await listCases(store, { report: id, limit: CASES });
   return {
     stored,

@@ -1,7 +1,7 @@
 /** Follows an event stream from a point on, on a connection of its own, until it is stopped. */
 import type { ReportId } from "../domain/ids.ts";
 import { connectPatiently, openStore } from "./redis.ts";
-import { readEvents, type TimedEvent } from "./reports.ts";
+import { readEvents, type TimedEvent } from "./read-events.ts";
 
 const BLOCK_MS = 1_000;
 const PAUSE_AFTER_ERROR_MS = 500;

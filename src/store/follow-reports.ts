@@ -2,7 +2,7 @@
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
 import type { Store } from "./redis.ts";
-import type { TimedEvent } from "./reports.ts";
+import type { TimedEvent } from "./read-events.ts";
 import { fieldsOf } from "./script.ts";
 
 /** An event out of a report's own stream, so that it is known whose it is. */

@@ -5,7 +5,7 @@
 import type { FleetEvent } from "../domain/events.ts";
 import { NO_SPEND } from "../domain/failure.ts";
 import { DEFAULT_PRIORITY, turnOf, type Priority } from "../domain/fairness.ts";
-import type { EpochMs, ReportId } from "../domain/ids.ts";
+import type { ReportId } from "../domain/ids.ts";
 import type {
   Delivered,
   Delivery,
@@ -24,7 +24,7 @@ import { CREDIT_REVIEW_LUA, limitsArgument } from "./credit-review.ts";
 import { unpack } from "./packed.ts";
 import { PLACES_LUA } from "./places.ts";
 import type { Store } from "./redis.ts";
-import { fieldsOf, run, savingScript } from "./script.ts";
+import { run, savingScript } from "./script.ts";
 import { isKnownForm, requireKnownForm } from "./version.ts";
 import { parseSection, SECTION_FIELDS } from "./read-sections.ts";
 
@@ -337,39 +337,6 @@ async function placeBehind(
 ): Promise<number> {
   const rank = await redis.zrevrank(index, id);
   return rank === null ? redis.zcount(index, `(${createdAt}`, "+inf") : rank + 1;
-}
-
-export interface TimedEvent {
-  /** Stream id; sorts by time. */
-  id: string;
-  at: EpochMs;
-  event: FleetEvent;
-}
-
-/** Events of one report after `afterId`, oldest first; waits up to `blockMs` for the first. Needs a connection of its own to wait. */
-export async function readEvents(
-  store: Store,
-  id: ReportId | "fleet",
-  afterId: string,
-  blockMs = 0,
-): Promise<TimedEvent[]> {
-  const stream = id === "fleet" ? store.keys.fleetEvents : store.keys.events(id);
-  const reply =
-    blockMs > 0
-      ? await store.redis.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", stream, afterId)
-      : await store.redis.xread("COUNT", 500, "STREAMS", stream, afterId);
-  const entries = reply?.[0]?.[1] ?? [];
-  return entries.map(timed);
-}
-
-/** The fleet's newest events, the newest first. */
-export async function readNewestEvents({ redis, keys }: Store, limit: number): Promise<TimedEvent[]> {
-  const entries = await redis.xrevrange(keys.fleetEvents, "+", "-", "COUNT", limit);
-  return entries.map(timed);
-}
-
-function timed([id, flat]: [string, string[]]): TimedEvent {
-  return { id, at: Number.parseInt(id, 10), event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent };
 }
 
 function parseReport(fields: Record<string, string>): StoredReport {

@@ -13,13 +13,8 @@ import { listAccounts, readBalance, readHold, readLedgerAfter, holdIdOf } from "
 import { readArtefact, type ArtefactRead } from "../../src/store/deliver.ts";
 import { readReceipt, type SpendReceipt } from "../../src/store/receipt.ts";
 import type { Store } from "../../src/store/redis.ts";
-import {
-  listReports,
-  readEvents,
-  readSections,
-  type StoredReport,
-  type TimedEvent,
-} from "../../src/store/reports.ts";
+import { readEvents, type TimedEvent } from "../../src/store/read-events.ts";
+import { listReports, readSections, type StoredReport } from "../../src/store/reports.ts";
 import { readOutput, type OutputRead } from "../../src/store/read-sections.ts";
 import type { Plan } from "./plan.ts";
 import {

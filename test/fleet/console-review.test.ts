@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readAudit } from "../../src/store/audit.ts";
 import { listOperations } from "../../src/store/operations.ts";
 import { readCase } from "../../src/store/cases.ts";
-import { readNewestEvents } from "../../src/store/reports.ts";
+import { readNewestEvents } from "../../src/store/read-events.ts";
 import { checkStakes } from "../support/check-reviews.ts";
 import type { TestApi } from "../support/api.ts";
 import { waitFor } from "../../src/testing.ts";

@@ -210,6 +210,38 @@ test("a viewer sees what a report costs and why it waits; prompts and answers ar
   expect((await reviewer.get("/console")).text).not.toContain("its credits went back");
 });
 
+test("of a long history the newest events are seen first, and all others page by page, there and back", async () => {
+  const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "a long story" } });
+  await fleet.delivered(id);
+  const { redis, keys } = fleet.store;
+  for (let nth = 0; nth < 650; nth++) {
+    const event = { event: "call.reused", report: id, section: "first", call: `n${nth}.` };
+    await redis.xadd(keys.events(id), "*", "e", JSON.stringify(event));
+  }
+  const viewer = await signedIn(api, fleet.store, "viewer");
+  const address = `/console/reports/${id}/history`;
+  const read = async (at: string) => {
+    const { text } = await viewer.get(at);
+    const found = [...text.matchAll(/first\/n(\d+)\. reused/g)].map(([, nth]) => Number(nth));
+    const way = (words: string) =>
+      new RegExp(`href="([^"]+)"\\s*>${words}<`).exec(text)?.[1]?.replaceAll("&amp;", "&") ?? null;
+    return { text, found, newer: way("Newer"), older: way("Older") };
+  };
+  const newest = await read(address);
+  expect(newest.found).toEqual(Array.from({ length: 200 }, (_, nth) => 649 - nth));
+  expect(newest.newer).toBeNull();
+  const pages = [newest];
+  for (let page = newest; page.older !== null; pages.push(page)) page = await read(page.older);
+  expect(pages.flatMap(({ found }) => found)).toEqual(Array.from({ length: 650 }, (_, nth) => 649 - nth));
+  expect(pages.at(-1)?.text).toContain("5 credits held");
+  expect(pages).toHaveLength(4);
+  const back = await read(pages[2]?.newer ?? "");
+  expect(back.found).toEqual(pages[1]?.found);
+  expect(await read(back.newer ?? "")).toMatchObject({ found: newest.found, newer: null });
+  expect((await viewer.get(`/console/reports/${id}`)).text).toContain("first/n649. reused");
+  expect((await viewer.get(`${address}?before=nonsense`)).status).toBe(200);
+});
+
 test("a document comes in a frame that may run nothing, and as files to keep", async () => {
   const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "a copper kettle" } });
   await fleet.delivered(id);

@@ -14,7 +14,7 @@ import { dayName, readSpend } from "../../src/store/books.ts";
 import { closeCreditReview, readHold, readLedger, refundCredits } from "../../src/store/credits.ts";
 import { listCases } from "../../src/store/cases.ts";
 import { readReceipt } from "../../src/store/receipt.ts";
-import { readEvents } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/read-events.ts";
 import {
   startTestFleet,
   waitFor,

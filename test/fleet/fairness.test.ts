@@ -11,7 +11,7 @@ import { listInHand } from "../../src/store/processes.ts";
 import { countPlaces } from "../../src/store/places.ts";
 import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
 import { redisNow } from "../../src/store/redis.ts";
-import { readEvents } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/read-events.ts";
 import { startTestFleet, waitFor, type TestFleet, type TestFleetSettings } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { grantCredits } from "../../src/store/credits.ts";
-import { readEvents } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/read-events.ts";
 import { sweepWakeups, type Turn } from "../../src/store/sweep-wakeups.ts";
 import { admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
 

@@ -9,7 +9,8 @@ import type { ReportId } from "../../src/domain/ids.ts";
 import { readGroup } from "../../src/store/case-groups.ts";
 import { listCases } from "../../src/store/cases.ts";
 import type { Store } from "../../src/store/redis.ts";
-import { readEvents, readReport, readSections } from "../../src/store/reports.ts";
+import { readEvents } from "../../src/store/read-events.ts";
+import { readReport, readSections } from "../../src/store/reports.ts";
 import { readOutput } from "../../src/store/read-sections.ts";
 
 /** Sentences about what does not fit; none where all is well. */

@@ -22,7 +22,7 @@ import { redisNow, type Store } from "../../store/redis.ts";
 import { readReport } from "../../store/reports.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
 import { form, why, whyField } from "../form.ts";
-import { ago, count, status } from "../format.ts";
+import { ago, count, status, VERB_WORDS } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Visit } from "../page.ts";
 import { tile } from "../tile.ts";
@@ -218,13 +218,6 @@ function holdTable(holds: readonly Hold[], now: number): Html {
 
 /** What a row does to what the account can order for. */
 const SIGNS = { grant: "+", reserve: "−", commit: "", reverse: "+", refund: "+" } as const;
-const VERB_WORDS = {
-  grant: "deposited",
-  reserve: "held",
-  commit: "charged",
-  reverse: "returned",
-  refund: "refunded",
-} as const;
 
 function ledgerTable(ledger: readonly LedgerEntry[], now: number): Html {
   return html`<table class="cards">

@@ -11,7 +11,7 @@ import { readCreditTotals } from "../../store/credits.ts";
 import { countByStatus, type StatusCount } from "../../store/find-reports.ts";
 import { listProcesses, type ProcessRecord } from "../../store/processes.ts";
 import { redisNow, type Store } from "../../store/redis.ts";
-import { readNewestEvents } from "../../store/reports.ts";
+import { readNewestEvents } from "../../store/read-events.ts";
 import { listRoutes, type RouteView } from "../../store/routes.ts";
 import { readSpendingStop, startSpending, stopSpending } from "../../store/spending.ts";
 import { form, why, whyField } from "../form.ts";

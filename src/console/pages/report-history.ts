@@ -1,26 +1,37 @@
 /** What happened to a report, in one answer for support: its cases, who decided what and why, and every event. */
+import { z } from "zod";
+import type { ReportId } from "../../domain/ids.ts";
 import { explainReport } from "../../desk/explain.ts";
 import type { ReviewCase } from "../../domain/review.ts";
 import type { AuditRow } from "../../store/audit.ts";
-import { readEvents } from "../../store/reports.ts";
+import { readEventPage, type EventPage } from "../../store/read-events.ts";
 import { ago, clock, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
-import { caseLink } from "../links.ts";
+import { caseLink, reportLink } from "../links.ts";
 import { page } from "../page.ts";
 import { sayEvent } from "../say-event.ts";
 import { anId, reportShown, seeReport } from "./report-frame.ts";
+
+const ROWS = 200;
+
+const anEvent = z
+  .string()
+  .regex(/^\d{1,16}-\d{1,9}$/)
+  .optional()
+  .catch(undefined);
 
 const history = page({
   path: "/reports/:id/history",
   role: "viewer",
   params: anId,
+  query: z.object({ before: anEvent, after: anEvent }),
   async show(visit) {
     const { store } = visit.desk;
     const seen = await seeReport(store, visit.params.id);
     const { report } = seen.stored;
     const [explained, events] = await Promise.all([
       explainReport(store, report.id),
-      readEvents(store, report.id, "0"),
+      readEventPage(store, report.id, visit.query, ROWS),
     ]);
     return reportShown(
       visit,
@@ -31,16 +42,40 @@ const history = page({
         ${explained.cases.length === 0 ? NOTHING : cases(explained.cases, seen.now)}
         ${explained.decisions.length === 0 ? NOTHING : decisions(explained.decisions, seen.now)}
         <h2>Events</h2>
-        <ol class="events">
-          ${events.flatMap(({ at, event }) => {
-            const words = sayEvent(event);
-            return words === null ? [] : [html`<li>${clock(at)} <span>${words}</span></li>`];
-          })}
-        </ol>
+        ${eventPage(report.id, events)}
       </div>`,
     );
   },
 });
+
+/** The newest first: what happened last is what a person came for. */
+function eventPage(report: ReportId, { events, hasOlder, hasNewer }: EventPage): Html {
+  if (events.length === 0) return html`<p class="muted">None is kept.</p>`;
+  const to = (words: string, fields: Record<string, string>) =>
+    html`<a
+      class="button plain"
+      href="${reportLink(report, "history")}?${new URLSearchParams(fields).toString()}"
+      >${words}</a
+    > `;
+  let day = "";
+  const rows = events.flatMap(({ at, event }) => {
+    const words = sayEvent(event);
+    if (words === null) return [];
+    const before = day;
+    day = new Date(at).toISOString().slice(0, 10);
+    return [
+      day === before ? NOTHING : html`<li class="muted">${day} <span>UTC</span></li>`,
+      html`<li>${clock(at)} <span>${words}</span></li>`,
+    ];
+  });
+  return html`<ol class="events">
+      ${rows}
+    </ol>
+    <p class="row">
+      ${hasNewer ? to("Newer", { after: events[0]?.id ?? "" }) : NOTHING}
+      ${hasOlder ? to("Older", { before: events.at(-1)?.id ?? "" }) : NOTHING}
+    </p>`;
+}
 
 function cases(all: readonly ReviewCase[], now: number): Html {
   return html`<h2>Cases</h2>

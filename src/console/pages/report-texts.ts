@@ -5,7 +5,8 @@
 import type { FailureSummary } from "../../domain/report.ts";
 import { listCases, readQuestion, type AskedQuestion } from "../../store/cases.ts";
 import { readReceipt, type ReceiptLine } from "../../store/receipt.ts";
-import { readEvents, readSource, type TimedEvent } from "../../store/reports.ts";
+import { readHistory, type TimedEvent } from "../../store/read-events.ts";
+import { readSource } from "../../store/reports.ts";
 import { readCheckpoints, type StoredTake } from "../../store/takes.ts";
 import { exportReport } from "../../desk/bundle.ts";
 import { renderQuestions } from "../../desk/questions.ts";
@@ -31,7 +32,7 @@ const texts = page({
     const [{ takes, steps }, receipt, events, source, questions] = await Promise.all([
       readCheckpoints(store, report.id),
       readReceipt(store, report.id),
-      readEvents(store, report.id, "0"),
+      readHistory(store, report.id),
       readSource(store, report.account, report.sourceHash),
       readQuestions(visit.desk, seen),
     ]);

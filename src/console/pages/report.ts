@@ -6,7 +6,7 @@ import type { ReportId } from "../../domain/ids.ts";
 import { SPEND_OUTCOMES, totalSpend } from "../../domain/failure.ts";
 import { isFinished } from "../../domain/report.ts";
 import { mayAct } from "../../domain/review.ts";
-import { readEvents } from "../../store/reports.ts";
+import { readHistory } from "../../store/read-events.ts";
 import { drawWaterfall } from "../draw-waterfall.ts";
 import { form, why, whyField } from "../form.ts";
 import { ago, count, percent, usd } from "../format.ts";
@@ -27,7 +27,7 @@ const overview = page({
     const { store } = visit.desk;
     const seen = await seeReport(store, visit.params.id);
     const { report } = seen.stored;
-    const events = await readEvents(store, report.id, "0");
+    const events = await readHistory(store, report.id);
     const endedAt = isFinished(report.status) ? report.updatedAt : null;
     const drawn = waterfallOf(events, seen.sections, { createdAt: report.createdAt, endedAt, now: seen.now });
     return reportShown(
