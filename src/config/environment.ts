@@ -63,6 +63,7 @@ export interface Meaning {
 }
 
 const EVERYWHERE = ["api", "orchestrator", "worker", "commands"] as const;
+const CAPPED = ["api", "orchestrator", "worker"] as const;
 const meanings = z.registry<Meaning>();
 
 /** Every setting says what it means, since docs/configuration.md is made of it (`npm run docs`). */
@@ -211,11 +212,11 @@ export const environment = z.object({
   ),
   SPEND_CAP_USD: setting(
     "Money and limits",
-    ["orchestrator", "worker"],
-    "The most the fleet may spend in a UTC day. At the cap no call begins until midnight. Empty: none. The orchestrator only shows it as a metric.",
+    CAPPED,
+    "The most the fleet may spend in a UTC day. At the cap no call begins until midnight. Empty: none. Workers hold to it; the orchestrator tells it as a metric, and the API's console shows it.",
     usd,
   ),
-  ACCOUNT_SPEND_CAP_USD: setting("Money and limits", ["worker"], "The same for each account.", usd),
+  ACCOUNT_SPEND_CAP_USD: setting("Money and limits", CAPPED, "The same for each account.", usd),
   // Far more than one account needs, and few enough that a program gone wild fills neither Redis nor the queues.
   MAX_WAITING_PER_ACCOUNT: setting(
     "Money and limits",

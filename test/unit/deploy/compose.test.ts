@@ -132,6 +132,16 @@ test("every setting that a role is given is one that it knows", () => {
     expect(Object.keys(service(role).environment ?? {}).filter((name) => !known.has(name))).toEqual([]);
 });
 
+test("a setting that one role is given, every role that needs it is given as well", () => {
+  const given = (role: string) => Object.keys(service(role).environment ?? {});
+  const lacking = listSettings().flatMap(({ name, roles: needed }) => {
+    const needing = roles.filter((role) => needed.includes(role));
+    const without = needing.filter((role) => !given(role).includes(name));
+    return without.length < needing.length ? without.map((role) => `${role} lacks ${name}`) : [];
+  });
+  expect(lacking).toEqual([]);
+});
+
 test("what a container is given of this repository is there", () => {
   const mounted = Object.values(services)
     .flatMap(({ volumes = [] }) => volumes)

@@ -187,6 +187,21 @@ test("every pod runs without root, capabilities, a writable root and a token, an
   }
 });
 
+test("a setting that one pod is given, every pod that needs it is given as well", () => {
+  const settingsOf = (map: string) =>
+    Object.keys((named("ConfigMap", map) as Manifest & { data: object }).data);
+  const given = (role: string) =>
+    containerOf(role).envFrom.flatMap(({ configMapRef }) =>
+      configMapRef === undefined ? [] : settingsOf(configMapRef.name),
+    );
+  const lacking = listSettings().flatMap(({ name, roles: needed }) => {
+    const needing = ROLES.filter((role) => needed.includes(role));
+    const without = needing.filter((role) => !given(role).includes(name));
+    return without.length < needing.length ? without.map((role) => `${role} lacks ${name}`) : [];
+  });
+  expect(lacking).toEqual([]);
+});
+
 test("every setting that a pod is given is one that the fleet knows", () => {
   const known = new Set(listSettings().map(({ name }) => name));
   for (const name of ["fleet", "provider"])
