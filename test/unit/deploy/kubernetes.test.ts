@@ -187,16 +187,19 @@ test("every pod runs without root, capabilities, a writable root and a token, an
   }
 });
 
+const settingsIn = (map: string) =>
+  Object.keys((named("ConfigMap", map) as Manifest & { data: object }).data);
+
+function givenTo(role: string): string[] {
+  return containerOf(role).envFrom.flatMap(({ configMapRef }) =>
+    configMapRef === undefined ? [] : settingsIn(configMapRef.name),
+  );
+}
+
 test("a setting that one pod is given, every pod that needs it is given as well", () => {
-  const settingsOf = (map: string) =>
-    Object.keys((named("ConfigMap", map) as Manifest & { data: object }).data);
-  const given = (role: string) =>
-    containerOf(role).envFrom.flatMap(({ configMapRef }) =>
-      configMapRef === undefined ? [] : settingsOf(configMapRef.name),
-    );
   const lacking = listSettings().flatMap(({ name, roles: needed }) => {
     const needing = ROLES.filter((role) => needed.includes(role));
-    const without = needing.filter((role) => !given(role).includes(name));
+    const without = needing.filter((role) => !givenTo(role).includes(name));
     return without.length < needing.length ? without.map((role) => `${role} lacks ${name}`) : [];
   });
   expect(lacking).toEqual([]);
@@ -205,9 +208,5 @@ test("a setting that one pod is given, every pod that needs it is given as well"
 test("every setting that a pod is given is one that the fleet knows", () => {
   const known = new Set(listSettings().map(({ name }) => name));
   for (const name of ["fleet", "provider"])
-    expect(
-      Object.keys((named("ConfigMap", name) as Manifest & { data: object }).data).filter(
-        (key) => !known.has(key),
-      ),
-    ).toEqual([]);
+    expect(settingsIn(name).filter((key) => !known.has(key))).toEqual([]);
 });
