@@ -79,6 +79,10 @@ const SectionView = z
     because: z.string().nullable(),
     retryAt: EpochMs.nullable(),
     unreviewed: z.string().nullable(),
+    edited: z
+      .object({ by: z.string().optional(), why: z.string().optional() })
+      .nullable()
+      .meta({ description: "That a person wrote it; who and why only for keys of the fleet" }),
   })
   .meta({ id: "SectionView" });
 

@@ -9,7 +9,8 @@ import { reportRow, reportView, readSnapshot, snapshotOf } from "../producer/rep
 import { mayBeUsed } from "../store/api-keys.ts";
 import { followEvents } from "../store/follow-events.ts";
 import { readEvents, type TimedEvent } from "../store/read-events.ts";
-import { type StoredReport } from "../store/reports.ts";
+import type { StoredReport } from "../store/reports.ts";
+import { fieldsFor, viewFor } from "./for-buyer.ts";
 import type { Answer, ApiDesk, EventLine } from "./route.ts";
 
 const EVENT_ID = /^\d{1,16}-\d{1,10}$/;
@@ -31,7 +32,7 @@ export async function streamReport(
     (await readEvents(desk.store, id, from)).length === 0
   )
     return { status: 204 };
-  const first = reportView(await snapshotOf(desk.store, stored));
+  const first = viewFor(caller, reportView(await snapshotOf(desk.store, stored)));
   return {
     status: 200,
     stream(line) {
@@ -61,8 +62,8 @@ function follow(
   async function tell(timed: TimedEvent): Promise<void> {
     // A stream outlasts the request that opened it, and must not outlast its key.
     if (!(await mayBeUsed(store, caller.id))) return line.end();
-    const { event, ...rest } = timed.event;
-    line.send(text(event, { ...shown(caller, rest), at: timed.at }, timed.id));
+    const { event } = timed.event;
+    line.send(text(event, { ...fieldsFor(caller, timed.event), at: timed.at }, timed.id));
     if (CHANGES.includes(event)) {
       const row = reportRow(await readSnapshot(store, id));
       status = row.status;
@@ -73,13 +74,6 @@ function follow(
     line.send(text("end", { status }, null));
     line.end();
   }
-}
-
-/** A route names our provider's host and the hash of our key, which is nothing of the buyer's. */
-function shown(caller: ApiKey, fields: Record<string, unknown>): Record<string, unknown> {
-  if (caller.account === null) return fields;
-  const { route: _route, ...rest } = fields;
-  return rest;
 }
 
 function text(event: string, value: unknown, id: string | null): string {

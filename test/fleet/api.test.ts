@@ -210,6 +210,35 @@ test("a group's decision whose answer was lost is the same operation when it is 
   expect((await decide()).json.id).toBe(first.json.id);
 });
 
+test("a buyer learns that a section was written by a person, and neither by whom nor why", async () => {
+  const id = await order("a broken mirror at noon");
+  await fleet.reaches(id as never, "needs_review");
+  const [parked] = (await call(api, operator, "GET", `/v1/reviews?report=${id}`)).json.data;
+  const accepted = await call(api, operator, "POST", `/v1/reviews/${parked.id}/accept`, {
+    body: {
+      by: "ada",
+      why: "the model is a coward",
+      output: "Glass breaks along the lines of its own strain. ".repeat(5),
+    },
+    headers: { "If-Match": `"${parked.version}"` },
+  });
+  expect(accepted.status).toBe(200);
+  await fleet.reaches(id as never, "completed");
+  const [view, receipt] = [
+    await call(api, buyer, "GET", `/v1/reports/${id}`),
+    await call(api, buyer, "GET", `/v1/reports/${id}/receipt`),
+  ];
+  expect(view.json.sections[0]).toMatchObject({ key: "first", edited: {} });
+  expect(receipt.json.edits).toEqual([{ section: "first" }]);
+  const events = await readStream(`/v1/reports/${id}/events`, null, (seen) =>
+    seen.some(({ event }) => event === "end"),
+  );
+  expect(events.map(({ event }) => event)).toContain("review.resolved");
+  expect([view.text, receipt.text, ...events.map(({ data }) => data)].join()).not.toMatch(/API key|coward/);
+  const whole = await call(api, operator, "GET", `/v1/reports/${id}`);
+  expect(whole.json.sections[0].edited).toMatchObject({ why: "the model is a coward" });
+});
+
 test("a reader of events that lost its line goes on after the last one it has, and is told the end", async () => {
   const id = await order("a lighthouse");
   const events = await readStream(`/v1/reports/${id}/events`, null, (seen) =>

@@ -7,6 +7,7 @@ import { FORMATS, renderArtefact } from "../../producer/render-artefact.ts";
 import { editsOf, sentenceOf, snapshotOf } from "../../producer/report-view.ts";
 import { readReceipt } from "../../store/receipt.ts";
 import { readOutput } from "../../store/read-sections.ts";
+import { callFor, editFor } from "../for-buyer.ts";
 import { ownReport } from "../own.ts";
 import { Problem } from "../problems.ts";
 import { route, type Route } from "../route.ts";
@@ -130,14 +131,8 @@ const receipt = route({
     const { report, delivered } = stored;
     const { calls, ...sums } = await readReceipt(desk.store, report.id);
     const { sections } = await snapshotOf(desk.store, stored);
-    // Who edited and why is the seller's business.
-    const edits = editsOf(sections).map((edit) =>
-      caller.account === null ? edit : { section: edit.section },
-    );
-    // A route names our provider's host and the hash of our key, which is nothing of the buyer's.
-    const shown = calls.map(({ route: via, ...call }) =>
-      caller.account === null ? { ...call, route: via } : call,
-    );
+    const edits = editsOf(sections).map((edit) => editFor(caller, edit));
+    const shown = calls.map((call) => callFor(caller, call));
     const artefactHash = delivered?.artefactHash ?? null;
     return { status: 200, body: { id: report.id, artefactHash, edits, ...sums, calls: shown } };
   },

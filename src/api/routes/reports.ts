@@ -13,6 +13,7 @@ import { HARD_MAX_SOURCE_BYTES } from "../../report-types/define-report.ts";
 import { eraseReport } from "../../store/erase.ts";
 import { listReports } from "../../store/reports.ts";
 import { eraseSpooled } from "../../workers/spool.ts";
+import { viewFor } from "../for-buyer.ts";
 import { accountFor, decidedBy, filterFor, ownIdOrTombstone, ownReport } from "../own.ts";
 import { cursorOf, pageOf, pageQuery, placeIn } from "../pages.ts";
 import { route, type Route } from "../route.ts";
@@ -114,7 +115,7 @@ const get = route({
   answer: { status: 200, schema: ReportView, what: "The report with its sections, without texts" },
   async handle({ caller, params }, desk) {
     const stored = await ownReport(desk.store, caller, params.id);
-    return { status: 200, body: reportView(await snapshotOf(desk.store, stored)) };
+    return { status: 200, body: viewFor(caller, reportView(await snapshotOf(desk.store, stored))) };
   },
 });
 
