@@ -10,6 +10,7 @@
  * A bracket in prose ("see [2]") is no candidate; a bracket that begins JSON and cannot be read spoils the whole text,
  * since a piece of a broken object is not the answer.
  */
+import { isNestedTooDeeply } from "../domain/nesting.ts";
 import { looseJson } from "./loose-json.ts";
 import { fitsSchema, readSchemaHint, sameJson } from "./schema-hint.ts";
 import type { ReadSchema, SchemaShape } from "./schema-hint.ts";
@@ -300,7 +301,8 @@ function isEmpty(value: unknown): boolean {
 /** Wrapped, because null and false are values too. */
 function parseStrictly(text: string): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) as unknown };
+    const value = JSON.parse(text) as unknown;
+    return isNestedTooDeeply(text) ? undefined : { value };
   } catch {
     return undefined;
   }

@@ -13,6 +13,7 @@ import { request as httpsRequest } from "node:https";
 import { pipeline, type Duplex, type Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { isNestedTooDeeply } from "../domain/nesting.ts";
 
 /** An answer of the longest model is well under 1 MiB; beyond this, somebody is sending something else. */
 export const MAX_BODY_BYTES = 16 * 1_048_576;
@@ -134,6 +135,7 @@ async function perform(
     exchange.status = response.statusCode ?? 0;
     exchange.headers = plainHeaders(response);
     await readBody(exchange, limits, response, silence.heard);
+    requireFlat(exchange);
   } catch (error) {
     throw ended ?? (exchange.status === null ? error : brokenOff(error));
   } finally {
@@ -258,6 +260,17 @@ async function readBody(
     exchange.body = size > limits.maxBodyBytes ? Buffer.alloc(0) : Buffer.concat(chunks);
     if (!response.complete) response.destroy();
   }
+}
+
+/** What is nested without end is no answer, and whoever walks it later runs out of stack. */
+function requireFlat(exchange: Exchange): void {
+  if (!isNestedTooDeeply(exchange.body.toString("utf8"))) return;
+  exchange.body = Buffer.alloc(0);
+  throw new ExchangeError(
+    "BodyTooDeepError",
+    "ERR_BODY_TOO_DEEP",
+    "The response is nested deeper than any answer.",
+  );
 }
 
 function decoderOf(encoding: string | undefined): Duplex | null {
