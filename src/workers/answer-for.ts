@@ -15,7 +15,7 @@ import { estimateMicros } from "../llm/prices.ts";
 import { estimateTokens } from "../llm/token-estimate.ts";
 import { beginCall, concludeUnanswered, type Asking, type Begun, type WaitReason } from "../store/calls.ts";
 import { closeRoute, closeRouteFor, reportTrouble } from "../store/routes.ts";
-import { joinContinued } from "./repair-question.ts";
+import { continued } from "./repair-question.ts";
 import { patiently } from "./patiently.ts";
 import { summaryOf, type Session } from "./session.ts";
 import type { Stop } from "./stop.ts";
@@ -163,9 +163,7 @@ async function ask(
     return unanswered(session, route, asking, asked, { beganAt, elapsedMs });
   }
 
-  const text =
-    wanted.continues === "" ? asked.answer.text : joinContinued(wanted.continues, asked.answer.text);
-  const answer: Answer = { ...asked.answer, text };
+  const answer = wanted.continues === "" ? asked.answer : continued(wanted.continues, asked.answer);
   const { report, section } = session.claim;
   const recorded = await spool.record(store, { report, section, asking, process: processId }, answer, {
     spoolAfterMs: durations.spoolAfterMs,

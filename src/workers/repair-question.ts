@@ -26,8 +26,9 @@ export function repairQuestion(
     case "repair": {
       const list = problems.map((problem) => `- ${problem}`).join("\n");
       const wrong = list === "" ? "That answer cannot be used." : `That answer cannot be used:\n${list}`;
-      // A refused or empty answer has nothing to show; the question is put once more.
-      if (answer.text.trim() === "") return { ...question, messages: request.messages };
+      // A refused or empty answer has nothing to show, and a flood is not paid for again as input: the question is put once more.
+      if (answer.text.trim() === "" || isFlood(answer.text, question))
+        return { ...question, messages: request.messages };
       return asking(
         question,
         request,
@@ -36,6 +37,11 @@ export function repairQuestion(
       );
     }
   }
+}
+
+/** More than the model was allowed to write. A token is seldom longer than eight characters. */
+function isFlood(text: string, { maxOutputTokens }: LlmRequest): boolean {
+  return text.length > maxOutputTokens * 16;
 }
 
 /** Twice the limit, as far as every route that may answer allows it. */
@@ -57,8 +63,18 @@ function asking(
 const SHORTEST_OVERLAP = 12;
 const LONGEST_OVERLAP = 400;
 
-/** Joins a cut text and its continuation; a repeated stretch is taken once. */
-export function joinContinued(before: string, after: string): string {
+/** The whole of a cut text and what continues it. Where nothing came, it is as cut as before, whatever the finish is called. */
+export function continued(before: string, answer: Answer): Answer {
+  const isNothing = answer.text.trim() === "";
+  return {
+    ...answer,
+    text: joinContinued(before, answer.text),
+    finishReason: isNothing ? "length" : answer.finishReason,
+  };
+}
+
+/** A repeated stretch is taken once. */
+function joinContinued(before: string, after: string): string {
   for (
     let length = Math.min(LONGEST_OVERLAP, before.length, after.length);
     length >= SHORTEST_OVERLAP;
