@@ -56,6 +56,9 @@ function checkValue<T>(
   return { ok: false, code: "schema_mismatch", ...first, problems };
 }
 
+/** Controls, invisible marks, halves of characters: nobody can read them, so they count for no length. */
+const UNREADABLE = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Cs}\uFFFD]/gu;
+
 function checkText(minChars: number, output: unknown, finishReason?: string | null): OutputCheck<string> {
   if (finishReason === "length") return failed("truncated", "was cut off by the output limit");
   if (finishReason !== undefined && finishReason !== "stop") {
@@ -70,8 +73,9 @@ function checkText(minChars: number, output: unknown, finishReason?: string | nu
   const text = withoutMarkdownFence(output.trim());
   if (isJson(text)) return failed("json_wrapper", "is JSON where plain text was asked for");
   if (hasUnclosedFence(text)) return failed("unclosed_fence", "opens a code block that it does not close");
-  if (text.length < minChars) {
-    return failed("text_too_short", `has ${text.length} characters; at least ${minChars} are needed`);
+  const { length } = text.replaceAll(UNREADABLE, "");
+  if (length < minChars) {
+    return failed("text_too_short", `has ${length} characters; at least ${minChars} are needed`);
   }
   return { ok: true, value: text };
 }

@@ -18,6 +18,9 @@ describe("a customer is not charged for a text that", () => {
     ["ended without a word why", prose, null, "unfinished"],
     ["is too short", "Rivers.", "stop", "text_too_short"],
     ["is blanks", " ".repeat(50), "stop", "text_too_short"],
+    ["is controls", "\u0000".repeat(50), "stop", "text_too_short"],
+    ["is halves of characters", "\ud800".repeat(50), "stop", "text_too_short"],
+    ["is invisible", `Rivers.${"\u200b".repeat(50)}`, "stop", "text_too_short"],
     ["ends inside a code block", `${prose}\n\n${fence}js\nlet a`, "stop", "unclosed_fence"],
     ["closes a code block with other signs", `${prose}\n${fence}\na\n~~~`, "stop", "unclosed_fence"],
     ["is a JSON object", JSON.stringify({ report: prose }), "stop", "json_wrapper"],
@@ -38,6 +41,7 @@ describe("a customer is not charged for a text that", () => {
 describe("a text is accepted that", () => {
   test.each<[string, string]>([
     ["is prose", prose],
+    ["has lines and characters of two halves", `Rivers 🏞️\n\tcarry\nmore than water.`],
     ["quotes JSON", `${prose}\n\n${fence}json\n{"a":1}\n${fence}`],
     ["has a code block inside a list", `${prose}\n\n1. Run\n\n    ${fence}sh\n    ls\n    ${fence}`],
     ["has a longer fence around a shorter one", `${prose}\n\n${fence}${fence}\n${fence}\n${fence}${fence}`],
