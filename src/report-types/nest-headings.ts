@@ -4,11 +4,13 @@
  */
 export function nestHeadings(markdown: string, top: number): string {
   const lines = markdown.split("\n");
-  const levels = headingLines(lines).map(({ level }) => level);
-  if (levels.length === 0) return markdown;
-  const shift = top - Math.min(...levels);
+  const headings = headingLines(lines);
+  if (headings.length === 0) return markdown;
+  // Not `Math.min` of a list: a model may write more headings than a call takes arguments.
+  const highest = headings.reduce((least, { level }) => Math.min(least, level), 6);
+  const shift = top - highest;
   if (shift === 0) return markdown;
-  for (const { at, level, rest } of headingLines(lines)) {
+  for (const { at, level, rest } of headings) {
     lines[at] = `${"#".repeat(Math.min(6, level + shift))}${rest}`;
   }
   return lines.join("\n");

@@ -15,3 +15,7 @@ test("a comment in a code block is no heading", () => {
 test("a text without headings stays as it is", () => {
   expect(nestHeadings("#hashtag is no heading", 2)).toBe("#hashtag is no heading");
 });
+
+test("a text of nothing but headings is nested like any other", () => {
+  expect(nestHeadings("# a\n".repeat(300_000), 2).startsWith("## a\n## a\n")).toBe(true);
+});
