@@ -7,5 +7,8 @@ export default defineConfig({
     ...usual.test,
     include: ["test/model/**/*.test.ts", "test/hostile/**/*.test.ts"],
     exclude: [],
+    maxConcurrency: 12,
+    // What is left of a flood is told from what nobody has collected yet.
+    execArgv: ["--expose-gc"],
   },
 });
