@@ -47,7 +47,8 @@ end
 redis.call('HINCRBY', KEYS[1], 'run', 1)
 redis.call('HINCRBY', KEYS[1], 'decisions', 1)
 enter_status(KEYS[1], 'running')
-redis.call('HSET', KEYS[1], 'round', 0, 'updatedAt', now)
+-- No section runs or waits from here on, also where an earlier completion ended while one did.
+redis.call('HSET', KEYS[1], 'round', 0, 'running', 0, 'waiting', 0, 'updatedAt', now)
 redis.call('HDEL', KEYS[1], 'halted', 'failure')
 redis.call('ZADD', KEYS[6], now + wake_after, ARGV[1])
 redis.call('ZADD', KEYS[7], now, ARGV[1])

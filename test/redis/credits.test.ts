@@ -25,6 +25,7 @@ import { deliver, saveArtefact, type Delivered, type DeliveryTerms } from "../..
 import { endReport } from "../../src/store/end-report.ts";
 import { readReport, startRound } from "../../src/store/reports.ts";
 import { run, savingScript } from "../../src/store/script.ts";
+import { claimSection } from "../../src/store/sections.ts";
 import { sweepHolds } from "../../src/store/sweep-holds.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { admitOrder, aReportId, openTestStore, parkOrder } from "../support/store-for-tests.ts";
@@ -327,6 +328,19 @@ test("a case of a report that is being completed puts at stake what is held for 
   const [found] = await listCases(store, { report: id, limit: 1 });
   expect(found?.creditsHeld).toBe(2);
   expect((await readGroup(store, found?.group ?? ""))?.creditsHeld).toBe(2);
+});
+
+test("a completion begins with nothing that runs, also after one that ended while a section was being written", async () => {
+  store = anEmptyStore();
+  await grantCredits(store, { account: "acme", credits: 20, reference: "start" });
+  const id = await aRunningReport("acme", 5);
+  await deliverNow(id, part(3));
+  await complete(id);
+  const wanted = { report: id, type: "topic", section: "body", version: 1, claimId: "c1", process: "p1" };
+  expect((await claimSection(store, { ...wanted, run: 2 }, 60_000)).outcome).toBe("claimed");
+  await endReport(store, await read(id), { status: "failed", because: "no", by: "ada" });
+  expect((await complete(id)).outcome).toBe("begun");
+  expect(await store.redis.hmget(store.keys.report(id), "running", "waiting")).toEqual(["0", "0"]);
 });
 
 test("a completion that fails gives its own hold back and leaves the first delivery as it was", async () => {
