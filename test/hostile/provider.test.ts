@@ -120,8 +120,8 @@ describe.concurrent.each(Object.entries(MISBEHAVIOURS))("%s", (_, misbehave) => 
 test.each(["content that is null", "tool calls nobody asked for", "a refusal that is an object"])(
   "a cut text whose continuation is %s is not delivered as if it were whole",
   async (name) => {
-    const step = found(STEPS["a continuation"]);
-    const { fleet, provider, id } = await suffer(step, found(MISBEHAVIOURS[name]));
+    const step = known(STEPS["a continuation"]);
+    const { fleet, provider, id } = await suffer(step, known(MISBEHAVIOURS[name]));
     const report = await fleet.reaches(id, "needs_review", "completed");
     expect(report).toMatchObject({ status: "needs_review", failure: { code: "truncated" } });
     await fleet.stop();
@@ -130,8 +130,8 @@ test.each(["content that is null", "tool calls nobody asked for", "a refusal tha
 );
 
 test("a provider that never stops is cut off at its sixteenth megabyte", async () => {
-  const step = found(STEPS["the first call"]);
-  const { fleet, provider, id } = await suffer(step, found(MISBEHAVIOURS["a stream without an end"]));
+  const step = known(STEPS["the first call"]);
+  const { fleet, provider, id } = await suffer(step, known(MISBEHAVIOURS["a stream without an end"]));
   await fleet.reaches(id, "needs_review");
   const askedFor = provider.asked.length * MAX_BODY_BYTES;
   // What lies in the buffers of both ends of a connection comes on top.
@@ -149,8 +149,8 @@ test("a hundred floods in one process leave nothing behind", async () => {
   ];
   let nth = 0;
   const flood: Misbehaviour = (socket, asked) =>
-    found(MISBEHAVIOURS[found(floods[nth++ % floods.length])])(socket, asked);
-  const { fleet, provider } = await suffer(found(STEPS["the first call"]), flood);
+    known(MISBEHAVIOURS[known(floods[nth++ % floods.length])])(socket, asked);
+  const { fleet, provider } = await suffer(known(STEPS["the first call"]), flood);
   const wave = async (): Promise<number> => {
     const asked = provider.asked.length;
     for (let order = 0; order < 10; order++) {
@@ -165,7 +165,7 @@ test("a hundred floods in one process leave nothing behind", async () => {
   const used = [await wave(), await wave(), await wave(), await wave()];
   expect(provider.asked.length).toBeGreaterThanOrEqual(40);
   // Nothing of what a wave has sent, which is 300 MiB and unpacks to half a gigabyte more, is there after the next.
-  expect(found(used[3]) - found(used[1])).toBeLessThan(16 * MIB);
+  expect(known(used[3]) - known(used[1])).toBeLessThan(16 * MIB);
   await fleet.stop();
   await provider.close();
 });
@@ -174,7 +174,7 @@ test("after all of it no rejection was left to itself", () => {
   expect(unhandled).toEqual([]);
 });
 
-function found<T>(value: T | undefined): T {
+function known<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("There is nothing of that name.");
   return value;
 }
