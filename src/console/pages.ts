@@ -5,6 +5,7 @@ import { auditPages } from "./pages/audit.ts";
 import { keyPages } from "./pages/keys.ts";
 import { overviewPages } from "./pages/overview.ts";
 import { queuePages } from "./pages/queues.ts";
+import { reportCsvPages } from "./pages/report-csv.ts";
 import { reportDocumentPages } from "./pages/report-document.ts";
 import { reportHistoryPages } from "./pages/report-history.ts";
 import { reportListPages } from "./pages/report-list.ts";
@@ -26,6 +27,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...reviewCasePages,
   ...reviewGroupPages,
   ...reportListPages,
+  ...reportCsvPages,
   ...reportPages,
   ...reportTextPages,
   ...reportDocumentPages,

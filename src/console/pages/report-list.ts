@@ -1,9 +1,7 @@
 /** Every report, the newest first: its one-line reason in the list, and its money beside it. */
-import { z } from "zod";
-import type { ReportId } from "../../domain/ids.ts";
 import { isReportId } from "../../domain/ids.ts";
 import { FAILURE_KINDS, totalSpend } from "../../domain/failure.ts";
-import { progressPercent, REPORT_STATUSES, type Section } from "../../domain/report.ts";
+import { progressPercent, type Section } from "../../domain/report.ts";
 import { listBreakers } from "../../store/read-breakers.ts";
 import { countByStatus, findReports, type Place, type StatusCount } from "../../store/find-reports.ts";
 import { redisNow, type Store } from "../../store/redis.ts";
@@ -13,35 +11,30 @@ import { html, NOTHING, type Html } from "../html.ts";
 import { reportLink } from "../links.ts";
 import { page } from "../page.ts";
 import { reasonOf } from "../reason.ts";
-import { parseSearch, QUALIFIERS, type Search } from "../search.ts";
+import {
+  addressBehind,
+  placeIn,
+  reportQuery,
+  reportsAddress,
+  soughtBy,
+  type ReportQuery,
+} from "../report-query.ts";
+import { parseSearch, QUALIFIERS } from "../search.ts";
 
 const ROWS = 50;
-
-const query = z.object({
-  q: z.string().max(500).catch("").default(""),
-  status: z.enum(REPORT_STATUSES).optional().catch(undefined),
-  type: z.string().max(100).optional().catch(undefined),
-  kind: z.enum(FAILURE_KINDS).optional().catch(undefined),
-  account: z.string().max(100).optional().catch(undefined),
-  after: z.string().max(100).optional().catch(undefined),
-});
-type Query = z.output<typeof query>;
 
 const list = page({
   path: "/reports",
   role: "viewer",
-  query,
+  query: reportQuery,
   async show({ desk, query: asked }) {
     const { store } = desk;
     // Whoever pastes an id wants that report.
     const id = asked.q.trim();
     if (isReportId(id) && (await readReport(store, id)) !== null) return { to: `/console/reports/${id}` };
 
-    const search = parseSearch(asked.q);
-    const sought = { ...search.sought, ...given(asked) };
-    const after = placeIn(asked.after);
     const [found, counts, types, now] = await Promise.all([
-      findReports(store, sought, { limit: ROWS, after }),
+      findReports(store, soughtBy(asked), { limit: ROWS, after: placeIn(asked) }),
       countByStatus(store),
       listBreakers(store),
       redisNow(store),
@@ -51,7 +44,7 @@ const list = page({
       title: "Reports",
       nav: "reports",
       body: html`<h1>Reports</h1>
-        ${tabs(asked, counts)} ${filters(asked, types, search)}
+        ${tabs(asked, counts)} ${filters(asked, types)}
         <div id="reports" data-live="reports">
           ${rows.length === 0 ? empty(found.next !== null) : table(rows, now)}
           ${more(asked, found.next, rows.length, found.lookedAt)}
@@ -60,16 +53,7 @@ const list = page({
   },
 });
 
-function given({ status: wanted, type, kind, account }: Query) {
-  return {
-    ...(wanted === undefined ? {} : { status: wanted }),
-    ...(type === undefined || type === "" ? {} : { type }),
-    ...(kind === undefined ? {} : { kind }),
-    ...(account === undefined || account === "" ? {} : { account }),
-  };
-}
-
-async function withSections(store: Store, reports: readonly StoredReport[]): Promise<Row[]> {
+export async function withSections(store: Store, reports: readonly StoredReport[]): Promise<Row[]> {
   const sections = await readSectionsOf(
     store,
     reports.map(({ report, plan }) => ({ id: report.id, plan: plan ?? [] })),
@@ -77,22 +61,26 @@ async function withSections(store: Store, reports: readonly StoredReport[]): Pro
   return reports.map((stored, index) => ({ stored, sections: sections[index] ?? [] }));
 }
 
-interface Row {
+export interface Row {
   stored: StoredReport;
   sections: Section[];
 }
 
-function tabs(asked: Query, counts: readonly StatusCount[]): Html {
+function tabs(asked: ReportQuery, counts: readonly StatusCount[]): Html {
   const all = counts.reduce((sum, { count: number }) => sum + number, 0);
-  const tab = (wanted: Query["status"], words: string, number: number) =>
+  // What is counted are all of the fleet; beside a further filter that would be the number of something else.
+  const isCounted = [asked.q, asked.type, asked.kind, asked.account].every((filter) => (filter ?? "") === "");
+  const tab = (wanted: ReportQuery["status"], words: string, number: number) =>
     html`<a
-      href="${address({ ...asked, status: wanted, after: undefined })}"
+      href="${reportsAddress({ ...asked, status: wanted, after: undefined })}"
       ${current(asked.status === wanted)}
-      >${words} <span class="num">${count(number)}</span></a
+      >${words} ${isCounted ? html`<span class="num">${count(number)}</span>` : NOTHING}</a
     >`;
   return html`<nav class="tabs" aria-label="By status" id="tabs" data-live="reports">
     ${tab(undefined, "all", all)}
     ${counts.map((one) => tab(one.status, one.status.replaceAll("_", " "), one.count))}
+    <span class="grow"></span>
+    <a href="${reportsAddress({ ...asked, after: undefined }, "/console/reports.csv")}" download>CSV</a>
   </nav>`;
 }
 
@@ -100,9 +88,11 @@ function current(isCurrent: boolean): Html {
   return isCurrent ? html`aria-current="page"` : NOTHING;
 }
 
-function filters(asked: Query, types: readonly string[], { misread }: Search): Html {
+function filters(asked: ReportQuery, types: readonly string[]): Html {
+  const { misread } = parseSearch(asked.q);
   return html`<form class="filters" action="/console/reports" role="search" data-auto>
       ${asked.status === undefined ? NOTHING : html`<input type="hidden" name="status" value="${asked.status}" />`}
+      ${asked.account === undefined ? NOTHING : html`<input type="hidden" name="account" value="${asked.account}" />`}
       <input
         type="search"
         name="q"
@@ -122,6 +112,14 @@ function filters(asked: Query, types: readonly string[], { misread }: Search): H
       </select>
       <button>Search</button>
     </form>
+    ${
+      asked.account === undefined
+        ? NOTHING
+        : html`<p>
+            Only of the account ${asked.account}.
+            <a href="${reportsAddress({ ...asked, account: undefined, after: undefined })}">All accounts</a>
+          </p>`
+    }
     ${
       misread.length === 0
         ? NOTHING
@@ -164,7 +162,7 @@ function tableRow({ stored: { report }, sections }: Row, now: number): Html {
     <td>
       <a href="${reportLink(report.id)}">${report.type}</a>
       <span class="muted">for ${report.account}</span> <br /><small class="mono">${report.id}</small>
-      ${tags.length === 0 ? NOTHING : html`<small>${tags.map(([name, value]) => `${name}: ${value}`).join(", ")}</small>`}
+      ${tags.length === 0 ? NOTHING : html`<br /><small>${tags.map(([name, value]) => `${name}: ${value}`).join(", ")}</small>`}
     </td>
     <td class="why">
       ${reason.kind === null ? NOTHING : html`<strong>${reason.kind}</strong> `}${reason.text}
@@ -186,25 +184,12 @@ function empty(isUnfinished: boolean): Html {
     : html`<p class="muted">No report is like that.</p>`;
 }
 
-function more(asked: Query, next: Place | null, shown: number, lookedAt: number): Html {
+function more(asked: ReportQuery, next: Place | null, shown: number, lookedAt: number): Html {
   if (next === null) return NOTHING;
   const words = shown < ROWS ? `Search older ones (${count(lookedAt)} were looked at)` : "Older";
   return html`<p>
-    <a class="button plain" href="${address({ ...asked, after: `${next.createdAt} ${next.id}` })}"
-      >${words}</a
-    >
+    <a class="button plain" href="${addressBehind(asked, next)}">${words}</a>
   </p>`;
-}
-
-function placeIn(text: string | undefined): Place | undefined {
-  const [, createdAt, id] = /^(\d{1,16}) (rp-[0-9a-z]{25})$/.exec(text ?? "") ?? [];
-  return id === undefined ? undefined : { createdAt: Number(createdAt), id: id as ReportId };
-}
-
-function address(asked: Query): string {
-  const fields = Object.entries(asked).filter(([, value]) => value !== undefined && value !== "");
-  const search = new URLSearchParams(fields as [string, string][]).toString();
-  return `/console/reports${search === "" ? "" : `?${search}`}`;
 }
 
 export const reportListPages = [list];
