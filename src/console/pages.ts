@@ -1,7 +1,9 @@
 /** Every page and action there is. What is added here is served, and walked through by the tests. */
 import type { Action, Page } from "./page.ts";
+import { accountDecisionPages } from "./pages/account-decisions.ts";
 import { accountPages } from "./pages/accounts.ts";
 import { auditPages } from "./pages/audit.ts";
+import { groupProgressPages } from "./pages/group-progress.ts";
 import { keyPages } from "./pages/keys.ts";
 import { overviewPages } from "./pages/overview.ts";
 import { queuePages } from "./pages/queues.ts";
@@ -26,6 +28,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...reviewPages,
   ...reviewCasePages,
   ...reviewGroupPages,
+  ...groupProgressPages,
   ...reportListPages,
   ...reportCsvPages,
   ...reportPages,
@@ -37,6 +40,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...routePages,
   ...spendPages,
   ...accountPages,
+  ...accountDecisionPages,
   ...workerPages,
   ...webhookPages,
   ...queuePages,

@@ -2,57 +2,41 @@
  * The same trouble many times over: its cases, and one decision for all of them, which is priced first, sends canaries
  * ahead, spends no more than its cap, and can be stopped while it goes on.
  */
-import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { Problem } from "../../api/problems.ts";
-import { decideGroup, stopOperation } from "../../desk/group-operation.ts";
+import { decideGroup } from "../../desk/group-operation.ts";
 import { previewGroup, type GroupPreview } from "../../desk/preview-group.ts";
 import { FleetError, isFleetError } from "../../domain/fleet-error.ts";
-import type { MicroUsd } from "../../domain/ids.ts";
-import { PROMPTS, REMEDIES, type Action, type ReviewCase } from "../../domain/review.ts";
+import type { ReviewCase } from "../../domain/review.ts";
 import { readClaims, type CaseClaim } from "../../store/case-claims.ts";
 import { readGroup, type CaseGroup } from "../../store/case-groups.ts";
 import { listCases } from "../../store/cases.ts";
-import { GROUP_ACTIONS, listOperations, type OperationHead } from "../../store/operations.ts";
+import { listOperations } from "../../store/operations.ts";
 import { redisNow } from "../../store/redis.ts";
-import { form, why, whyField } from "../form.ts";
 import { ago, count, kindBadge, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Done, type Shown, type Visit } from "../page.ts";
 import { caseLink, groupLink } from "../links.ts";
 import { tile } from "../tile.ts";
+import {
+  CONFIRMED_ABOVE,
+  decideFields,
+  decisionForm,
+  microsOf,
+  orderOf,
+  type Fields,
+} from "./group-decision.ts";
+import { progress } from "./group-progress.ts";
 import { mayTake, titleOf, TAKES_ADMIN } from "./case-decision.ts";
 
 const aGroup = z.object({ group: z.string().max(300) });
 
 const ROWS = 50;
-/** A decision about more cases than this is confirmed by typing how many they are. */
-const CONFIRMED_ABOVE = 20;
-const SHOWN_REASONS = 10;
 
 const KEYS = [
   ["d", "dry run: price the decision"],
   ["Ctrl/⌘ Enter", "decide, once it is priced"],
 ] as const;
-
-const whole = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const decideFields = z.object({
-  do: z.enum(["price", "decide"]),
-  action: z.enum(GROUP_ACTIONS),
-  prompt: z.enum(PROMPTS).default("current"),
-  canary: whole(0, 100).default(1),
-  perSweep: whole(1, 1_000).default(10),
-  maxUsd: z.preprocess(
-    (typed) => (typed === "" ? undefined : typed),
-    z.coerce.number().min(0).max(100_000).optional(),
-  ),
-  why: z.string().trim().max(500, "a reason has at most 500 characters").default(""),
-  operation: z.uuid(),
-  /** What was priced last; a decision that was changed since is priced again first. */
-  priced: z.string().max(200).default(""),
-  confirm: z.string().trim().max(20).default(""),
-});
-type Fields = z.output<typeof decideFields>;
 
 const show = page({
   path: "/groups/:group",
@@ -120,63 +104,6 @@ function standing({ failure, type, section, open, seen, ...group }: CaseGroup, n
     </div>`;
 }
 
-/** How far a decision is, in words and as a bar of its cases. */
-function progress(visit: Visit, operation: OperationHead, now: number): Html {
-  const { progress: far, status, action: what, by, because } = operation;
-  const parts = [
-    ["through", far.through, "good"],
-    ["under way", far.underWay, "busy"],
-    ["parked again", far.parkedAgain, "bad"],
-    ["refused", far.refused, "warn"],
-    ["waiting", far.waiting, "quiet"],
-  ] as const;
-  const all = parts.reduce((sum, [, many]) => sum + many, 0);
-  let from = 0;
-  const bars = parts.map(([, many, look]) => {
-    const x = from;
-    from += (100 * many) / Math.max(1, all);
-    return html`<rect
-      class="${look}"
-      x="${x}"
-      y="0"
-      width="${(100 * many) / Math.max(1, all)}"
-      height="4"
-    />`;
-  });
-  const look = status === "running" ? "" : status === "done" ? "good" : "bad";
-  return html`<div class="banner ${look}" id="operation-${operation.id}">
-    <p>
-      <strong>${titleOf(what)}: ${status === "running" ? "under way" : status}</strong>, by ${by},
-      ${ago(operation.startedAt, now)}:
-      ${operation.why}${because === "" ? "" : html`. <strong>Because ${because}.</strong>`}
-    </p>
-    <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
-    <p>
-      ${parts
-        .filter(([, many]) => many > 0)
-        .map(([word, many]) => `${count(many)} ${word}`)
-        .join(", ")}
-      · ${usd(far.spentMicros)} spent
-      since${operation.maxMicros === null ? "" : ` of at most ${usd(operation.maxMicros)}`} ·
-      ${operation.canary === 0 ? "no canary" : `${count(operation.canary)} first`}, then
-      ${count(operation.perSweep)} at a time
-    </p>
-    ${status === "running" && visit.may("reviewer") ? stopForm(visit, operation) : NOTHING}
-  </div>`;
-}
-
-function stopForm(visit: Visit, operation: OperationHead): Html {
-  return form(
-    visit,
-    `/operations/${operation.id}/stop`,
-    html`<details class="action" id="stop-${operation.id}">
-      <summary>Stop this decision</summary>
-      <p class="small">No further case is decided; what was decided stays decided.</p>
-      ${whyField(`why-stop-${operation.id}`)} <button class="danger">Stop it</button>
-    </details>`,
-  );
-}
-
 function caseTable(cases: readonly ReviewCase[], claims: ReadonlyMap<string, CaseClaim>, now: number): Html {
   if (cases.length === 0) return html`<p class="muted">No case of it waits any more.</p>`;
   return html`<table class="cards">
@@ -214,172 +141,6 @@ function pager(name: string, from: number, hasMore: boolean): Html {
     ${from > 0 ? html`<a href="${to(from - ROWS)}">Earlier rows</a>` : NOTHING}
     ${hasMore ? html`<a href="${to(from + ROWS)}">Further rows</a>` : NOTHING}
   </nav>`;
-}
-
-function decisionForm(visit: Visit, group: CaseGroup, { fields, preview }: Returned): Html {
-  const remedies: readonly Action[] = REMEDIES[group.failure.kind];
-  const offered = GROUP_ACTIONS.filter(
-    (one) => remedies.includes(one) && (one !== "skip_section" || group.section !== null),
-  );
-  const chosen = fields?.action ?? remedies.find((one) => offered.some((other) => other === one));
-  const content = html`<input type="hidden" name="operation" value="${fields?.operation ?? randomUUID()}" />
-    <input
-      type="hidden"
-      name="priced"
-      value="${preview === undefined || fields === undefined ? "" : orderOf(fields)}"
-    />
-    <ul class="choices">
-      ${offered.map((one) => {
-        const isTheirs = mayTake(visit, one);
-        return html`<li>
-          <label>
-            <input
-              type="radio"
-              name="action"
-              value="${one}"
-              ${one === chosen ? html`checked` : NOTHING}
-              ${isTheirs ? NOTHING : html`disabled`}
-            />
-            <span>${titleOf(one)}</span>
-          </label>
-          ${isTheirs ? NOTHING : html`<p class="small">takes the role admin</p>`}
-          ${
-            one === "resume"
-              ? html`<div class="more small">
-                  ${PROMPTS.toReversed().map(
-                    (prompt) =>
-                      html`<label
-                        ><input
-                          type="radio"
-                          name="prompt"
-                          value="${prompt}"
-                          ${prompt === (fields?.prompt ?? "current") ? html`checked` : NOTHING}
-                        />
-                        ${prompt === "current" ? "with today's prompt" : "word for word as it was asked"}</label
-                      >`,
-                  )}
-                </div>`
-              : NOTHING
-          }
-        </li>`;
-      })}
-    </ul>
-    <div class="row numbers">
-      ${number("canary", "Canaries first", fields?.canary ?? 1, "0", "100")}
-      ${number("perSweep", "Then at a time", fields?.perSweep ?? 10, "1", "1000")}
-      ${number("maxUsd", "Cap, $", fields?.maxUsd ?? "", "0", "100000", "0.01")}
-    </div>
-    ${preview === undefined ? NOTHING : priced(preview)}
-    <label for="why">Why</label>
-    <input
-      id="why"
-      name="why"
-      required
-      maxlength="500"
-      autocomplete="off"
-      value="${fields?.why ?? ""}"
-      data-draft
-    />
-    ${preview !== undefined && preview.cases > CONFIRMED_ABOVE ? confirmField(preview.cases) : NOTHING}
-    <div class="row">
-      <button
-        name="do"
-        value="price"
-        class="${preview === undefined ? "" : "plain"}"
-        formnovalidate
-        data-key="Enter"
-      >
-        Price it
-      </button>
-      ${
-        preview === undefined || (preview.eligible === 0 && preview.action !== "resume")
-          ? NOTHING
-          : html`<button name="do" value="decide" data-key="Mod+Enter">
-              Decide ${count(preview.cases)} ${preview.cases === 1 ? "case" : "cases"}
-            </button>`
-      }
-    </div>`;
-  return html`<section class="decide" aria-labelledby="decision">
-    <h2 id="decision">Decide them all</h2>
-    ${form(visit, `/groups/${encodeURIComponent(group.group)}`, content)}
-  </section>`;
-}
-
-function number(
-  name: string,
-  label: string,
-  value: number | string,
-  min: string,
-  max: string,
-  step = "1",
-): Html {
-  return html`<label
-    >${label}
-    <input type="number" name="${name}" value="${value}" min="${min}" max="${max}" step="${step}" />
-  </label>`;
-}
-
-function confirmField(cases: number): Html {
-  return html`<label for="confirm">These are ${count(cases)} cases; type ${cases}</label>
-    <input id="confirm" name="confirm" required inputmode="numeric" autocomplete="off" maxlength="20" />`;
-}
-
-/** The dry run in the words of a price tag, refusals by reason. */
-function priced(preview: GroupPreview): Html {
-  const { eligible, cases, beyond, notEligible, cap, estimateMicros } = preview;
-  const reasons = [...Map.groupBy(notEligible, ({ because }) => because)].slice(0, SHOWN_REASONS);
-  return html`<div class="priced" role="status">
-    <p>
-      <strong>${count(eligible)} of ${count(cases)}</strong> would go
-      on${beyond > 0 ? `; ${count(beyond)} more are open and wait for a further decision` : ""}. Nothing was
-      changed.
-    </p>
-    ${
-      reasons.length === 0
-        ? NOTHING
-        : html`<ul class="plain small">
-            ${reasons.map(
-              ([because, some]) =>
-                html`<li>
-                  <span class="bad">${count(some.length)} not,</span> such as
-                  <a href="${caseLink(some[0]?.id ?? "")}">${some[0]?.id}</a>: ${because}
-                </li>`,
-            )}
-          </ul>`
-    }
-    <dl class="facts small">
-      <dt>Estimate</dt>
-      <dd>
-        <strong>${estimateMicros === null ? "not known before it is asked" : usd(estimateMicros)}</strong>, at
-        most ${usd(preview.atMostMicros)}
-      </dd>
-      ${
-        cap === null
-          ? NOTHING
-          : html`<dt>Cap</dt>
-              <dd class="${cap.fits ? "good" : "bad"}">
-                ${usd(cap.maxMicros)}:
-                ${cap.fits ? "the estimate is within it" : "the estimate is above it; it would stop on the way"}
-              </dd>`
-      }
-      <dt>Calls</dt>
-      <dd>
-        ${count(preview.reusedCalls)} reused, ${count(preview.revalidatedCalls)} validated again,
-        ${count(preview.paidCalls)} paid
-      </dd>
-      <dt>Sections</dt>
-      <dd>
-        ${count(preview.keptSections)} kept, ${count(preview.openSections)} still open,
-        ${count(preview.skippedSections)} left out
-      </dd>
-      <dt>Credits</dt>
-      <dd>${preview.creditEffect}</dd>
-      <dt>First</dt>
-      <dd>
-        ${preview.canaries.length === 0 ? "no canary" : preview.canaries.map((id) => html`<a href="${caseLink(id)}">${id}</a> `)}
-      </dd>
-    </dl>
-  </div>`;
 }
 
 const decide = action({
@@ -430,27 +191,4 @@ async function whyNotYet({ desk, params }: Visit<{ group: string }>, fields: Fie
   return `${count(open)} cases wait by now; type ${open} to decide them all. Nothing was begun.`;
 }
 
-/** What was priced: everything that the price depends on. */
-function orderOf({ action: what, prompt, canary, perSweep, maxUsd }: Fields): string {
-  return [what, prompt, canary, perSweep, maxUsd ?? "no cap"].join(" ");
-}
-
-function microsOf({ maxUsd }: Fields): MicroUsd | null {
-  return maxUsd === undefined ? null : Math.round(maxUsd * 1_000_000);
-}
-
-const stop = action({
-  path: "/operations/:operation/stop",
-  role: "reviewer",
-  params: z.object({ operation: z.string().max(100) }),
-  form: z.object({ why }),
-  async act({ desk, params, by }, given) {
-    const operation = await stopOperation(desk, params.operation, { by, why: given.why });
-    return {
-      to: groupLink(operation.group),
-      said: operation.status === "stopped" ? "It is stopped." : "It was over before.",
-    };
-  },
-});
-
-export const reviewGroupPages = [show, decide, stop];
+export const reviewGroupPages = [show, decide];
