@@ -7,6 +7,7 @@
  */
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished } from "../domain/report.ts";
+import { recordAudit } from "./audit.ts";
 import { endReport } from "./end-report.ts";
 import type { Store } from "./redis.ts";
 import { readReport } from "./reports.ts";
@@ -24,6 +25,8 @@ export async function eraseReport(store: Store, id: ReportId, by: string): Promi
   const erased = await eraseOne(store, id, by);
   // Also after an interrupted erasing, of which nothing but such remains may be left.
   await removeRemains(store, new Set([id]));
+  if (erased.outcome === "erased")
+    await recordAudit(store, { action: "erase_report", by, why: "", before: id });
   return erased;
 }
 
@@ -34,7 +37,12 @@ export interface ErasedAccount {
 }
 
 /** Every report of an account, and everything that tells it something; balance and ledger stay. */
-export async function eraseAccount(store: Store, account: string, by: string): Promise<ErasedAccount> {
+export async function eraseAccount(
+  store: Store,
+  account: string,
+  by: string,
+  why = "",
+): Promise<ErasedAccount> {
   const { redis, keys } = store;
   const erased: ReportId[] = [];
   for (;;) {
@@ -44,21 +52,25 @@ export async function eraseAccount(store: Store, account: string, by: string): P
     for (const id of ids) {
       // Nobody is told of what is cancelled by this.
       await redis.hdel(keys.report(id), "callback");
-      const { outcome } = await eraseOne(store, id, by);
+      const { outcome } = await eraseOne(store, id, by, why);
       if (outcome === "erased") erased.push(id);
       else await redis.zrem(keys.indexAccount(account), id);
     }
   }
   await removeRemains(store, new Set(erased));
-  return { reports: erased, webhooks: await eraseWebhooks(store, account, by) };
+  const webhooks = await eraseWebhooks(store, account, by, why);
+  // Written last: an erasing that was interrupted is repeated by whoever finds no row of it.
+  const after = `${erased.length} reports and ${webhooks.length} webhook endpoints erased`;
+  await recordAudit(store, { action: "erase_account", by, why, before: account, after });
+  return { reports: erased, webhooks };
 }
 
-async function eraseOne(store: Store, id: ReportId, by: string): Promise<Erased> {
+async function eraseOne(store: Store, id: ReportId, by: string, why = ""): Promise<Erased> {
   const { redis, keys } = store;
   let stored = await readReport(store, id);
   // It may move between the reading and the ending; each turn finds it further on.
   while (stored !== null && !isFinished(stored.report.status)) {
-    const because = "it is erased";
+    const because = why === "" ? "it is erased" : `it is erased: ${why}`;
     await endReport(store, stored.report, { status: "cancelled", because, by, action: "cancel" });
     stored = await readReport(store, id);
   }

@@ -14,39 +14,39 @@ import { redisNow } from "./redis.ts";
 import { run, savingScript, startingScript } from "./script.ts";
 
 const ADD = startingScript(`${AUDIT_LUA}
--- KEYS endpoint endpoints audit   ARGV id account url events secret by listed('listed' | '')
+-- KEYS endpoint endpoints audit   ARGV id account url events secret by listed('listed' | '') why
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'v', 1, 'id', ARGV[1], 'account', ARGV[2], 'url', ARGV[3], 'events', ARGV[4], 'secret', ARGV[5],
     'status', 'enabled', 'createdBy', ARGV[6], 'createdAt', now_ms())
-  if ARGV[7] == 'listed' then audit(KEYS[3], 'add_webhook', '', '', ARGV[6], '', '', ARGV[1]) end
+  if ARGV[7] == 'listed' then audit(KEYS[3], 'add_webhook', '', '', ARGV[6], ARGV[8], '', ARGV[1]) end
 end
 if ARGV[7] == 'listed' then redis.call('SADD', KEYS[2], ARGV[1]) end
 return 'added'
 `);
 
 const ROTATE = startingScript(`${AUDIT_LUA}
--- KEYS endpoint audit   ARGV secret overlap_ms id by
+-- KEYS endpoint audit   ARGV secret overlap_ms id by why
 local known = redis.call('HGET', KEYS[1], 'secret')
 if not known then return 'unknown' end
 -- The same new secret again is the repeat of a lost reply; the old one must not be pushed out by it.
 if known ~= ARGV[1] then
   redis.call('HSET', KEYS[1], 'secret', ARGV[1], 'secretBefore', known, 'secretBeforeUntil', now_ms() + tonumber(ARGV[2]))
-  audit(KEYS[2], 'rotate_webhook_secret', '', '', ARGV[4], '', ARGV[3], ARGV[3] .. ': new secret')
+  audit(KEYS[2], 'rotate_webhook_secret', '', '', ARGV[4], ARGV[5], ARGV[3], ARGV[3] .. ': new secret')
 end
 return 'rotated'
 `);
 
 const ENABLE = savingScript(`${AUDIT_LUA}
--- KEYS endpoint audit   ARGV id by
+-- KEYS endpoint audit   ARGV id by why
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
-audit(KEYS[2], 'enable_webhook', '', '', ARGV[2], '', ARGV[1] .. ': ' .. (redis.call('HGET', KEYS[1], 'status') or ''), ARGV[1] .. ': enabled')
+audit(KEYS[2], 'enable_webhook', '', '', ARGV[2], ARGV[3], ARGV[1] .. ': ' .. (redis.call('HGET', KEYS[1], 'status') or ''), ARGV[1] .. ': enabled')
 redis.call('HSET', KEYS[1], 'status', 'enabled')
 redis.call('HDEL', KEYS[1], 'because', 'failingSince')
 return 'enabled'
 `);
 
 const REMOVE = savingScript(`${AUDIT_LUA}
--- KEYS endpoint endpoints due pending settled audit   ARGV id by
+-- KEYS endpoint endpoints due pending settled audit   ARGV id by why
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 local root = string.match(KEYS[2], '^(.*):webhook%-endpoints$')
 for _, key in ipairs({KEYS[4], KEYS[5]}) do
@@ -61,7 +61,7 @@ end
 redis.call('SREM', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[1], KEYS[4], KEYS[5])
 -- Its address is the customer's word, and an erased customer leaves none.
-audit(KEYS[6], 'remove_webhook', '', '', ARGV[2], '', ARGV[1], '')
+audit(KEYS[6], 'remove_webhook', '', '', ARGV[2], ARGV[3], ARGV[1], '')
 return 'removed'
 `);
 
@@ -88,6 +88,7 @@ export interface NewEndpoint {
   events: readonly WebhookType[];
   secret: string;
   by: string;
+  why?: string;
 }
 
 /** Hears what happens from now on, nothing older. */
@@ -116,12 +117,12 @@ export function callbackEndpointId(account: string): string {
 
 async function add(store: Store, endpoint: NewEndpoint, listed: "listed" | ""): Promise<void> {
   const { redis, keys } = store;
-  const { id, account, url, events, secret, by } = endpoint;
+  const { id, account, url, events, secret, by, why = "" } = endpoint;
   await run(
     redis,
     ADD,
     [keys.webhook(id), keys.webhooks, keys.audit],
-    [id, account ?? "", url, JSON.stringify(events), secret, by, listed],
+    [id, account ?? "", url, JSON.stringify(events), secret, by, listed, why],
   );
 }
 
@@ -132,18 +133,29 @@ export async function rotateWebhook(
   secret: string,
   overlapMs: number,
   by: string,
+  why = "",
 ): Promise<"rotated" | "unknown"> {
   const { redis, keys } = store;
-  return run(redis, ROTATE, [keys.webhook(id), keys.audit], [secret, overlapMs, id, by]);
+  return run(redis, ROTATE, [keys.webhook(id), keys.audit], [secret, overlapMs, id, by, why]);
 }
 
-export async function enableWebhook(store: Store, id: string, by: string): Promise<"enabled" | "unknown"> {
+export async function enableWebhook(
+  store: Store,
+  id: string,
+  by: string,
+  why = "",
+): Promise<"enabled" | "unknown"> {
   const { redis, keys } = store;
-  return run(redis, ENABLE, [keys.webhook(id), keys.audit], [id, by]);
+  return run(redis, ENABLE, [keys.webhook(id), keys.audit], [id, by, why]);
 }
 
 /** With its deliveries, sent or not. */
-export async function removeWebhook(store: Store, id: string, by: string): Promise<"removed" | "unknown"> {
+export async function removeWebhook(
+  store: Store,
+  id: string,
+  by: string,
+  why = "",
+): Promise<"removed" | "unknown"> {
   const { redis, keys } = store;
   return run(
     redis,
@@ -156,18 +168,18 @@ export async function removeWebhook(store: Store, id: string, by: string): Promi
       keys.webhookSettled(id),
       keys.audit,
     ],
-    [id, by],
+    [id, by, why],
   );
 }
 
 /** Everything an account is told ends: its endpoints with their secrets and deliveries, and the callbacks of its orders. */
-export async function eraseWebhooks(store: Store, account: string, by: string): Promise<string[]> {
+export async function eraseWebhooks(store: Store, account: string, by: string, why = ""): Promise<string[]> {
   const { redis, keys } = store;
   await run(redis, FORGET_CALLBACKS, [keys.webhookOutbox], [account]);
   const listed = await listWebhooks(store, account);
   const ids = [...listed.map(({ id }) => id), callbackEndpointId(account)];
   const removed: string[] = [];
-  for (const id of ids) if ((await removeWebhook(store, id, by)) === "removed") removed.push(id);
+  for (const id of ids) if ((await removeWebhook(store, id, by, why)) === "removed") removed.push(id);
   return removed;
 }
 

@@ -31,11 +31,12 @@ export interface WebhookRegistration {
   /** All that the account may hear where none is named. */
   events?: readonly string[] | undefined;
   by: string;
+  why?: string;
 }
 
 export async function registerWebhook(
   store: Store,
-  { account, url, events, by }: WebhookRegistration,
+  { account, url, events, by, why = "" }: WebhookRegistration,
   allowPrivate: boolean,
 ): Promise<{ id: string; url: string; events: readonly WebhookType[]; secret: string }> {
   const checked = checkEndpointUrl(url, allowPrivate);
@@ -52,7 +53,7 @@ export async function registerWebhook(
     );
   const id = `wh-${randomBytes(12).toString("hex")}`;
   const secret = newSecret();
-  await addWebhook(store, { id, account, url: checked.url.href, events: wanted, secret, by });
+  await addWebhook(store, { id, account, url: checked.url.href, events: wanted, secret, by, why });
   return { id, url: checked.url.href, events: wanted, secret };
 }
 
@@ -76,6 +77,7 @@ export async function renewSecret(
   endpoint: string,
   overlapMs: number,
   by: string,
+  why = "",
 ): Promise<string> {
   const secret = newSecret();
   const callback = callbackEndpointId("");
@@ -84,7 +86,7 @@ export async function renewSecret(
     if (made.secrets[0] === secret) return secret;
   }
   await requireWebhook(store, endpoint);
-  await rotateWebhook(store, endpoint, secret, overlapMs, by);
+  await rotateWebhook(store, endpoint, secret, overlapMs, by, why);
   return secret;
 }
 

@@ -161,22 +161,37 @@ test("a key is shown once, does no more than was chosen, and is refused once it 
 });
 
 test("an endpoint is added with its secret shown once, and removed with its trace in the audit", async () => {
-  const refused = await admin.send("/console/webhooks/new", { url: "https://127.0.0.1/hook" });
+  const why = "the billing team listens there";
+  expect((await admin.send("/console/webhooks/new", { url: "https://hooks.example.com/x" })).status).toBe(
+    422,
+  );
+  const refused = await admin.send("/console/webhooks/new", { url: "https://127.0.0.1/hook", why });
   expect([refused.status, refused.text]).toEqual([
     422,
     expect.stringContaining("cannot be a webhook endpoint"),
   ]);
-  const made = await admin.send("/console/webhooks/new", { url: "https://hooks.example.com/fleet" });
+  const made = await admin.send("/console/webhooks/new", { url: "https://hooks.example.com/fleet", why });
   expect(made.text).toContain("whsec_");
   const [endpoint] = await listWebhooks(fleet.store);
   const id = endpoint?.id ?? "";
   const shown = await admin.get(`/console/webhooks/${id}`);
   expect(shown.text).toContain("the whole fleet");
   expect(shown.text).not.toContain("whsec_");
-  await admin.send(`/console/webhooks/${id}/remove`, {});
+  expect(await newestAudit()).toMatchObject({ action: "add_webhook", why, after: id });
+  const rotated = await admin.send(`/console/webhooks/${id}/rotate`, { why: "somebody has left" });
+  expect(rotated.text).toContain("whsec_");
+  expect(await newestAudit()).toMatchObject({ action: "rotate_webhook_secret", why: "somebody has left" });
+  await admin.send(`/console/webhooks/${id}/enable`, { why: "its server is mended" });
+  expect(await newestAudit()).toMatchObject({ action: "enable_webhook", why: "its server is mended" });
+  await admin.send(`/console/webhooks/${id}/replay`, {});
+  expect(await newestAudit()).toMatchObject({ action: "replay_webhook", before: id, after: "0 sent again" });
+  for (const action of ["rotate", "enable", "remove"])
+    expect((await admin.send(`/console/webhooks/${id}/${action}`, {})).status).toBe(422);
+  await admin.send(`/console/webhooks/${id}/remove`, { why: "it moved elsewhere" });
   expect(await listWebhooks(fleet.store)).toEqual([]);
   expect(await newestAudit()).toMatchObject({
     action: "remove_webhook",
+    why: "it moved elsewhere",
     before: id,
   });
 });
@@ -218,6 +233,25 @@ test("the audit page tells who decided what, and everything about one report", a
   const one = await admin.get(`/console/audit?report=${report}`);
   expect(one.text).toContain("refund credits");
   expect(one.text).not.toContain("turn breaker");
+});
+
+test("an account's texts are erased by who names it once more and says why, and the audit keeps that", async () => {
+  await fleet.grant("leaver", 10);
+  const id = await fleet.submit({ account: "leaver", type: "topic", source: { topic: "a farewell" } });
+  await fleet.delivered(id);
+  const erase = (fields: Record<string, string>) => admin.send("/console/accounts/leaver/erase", fields);
+  expect((await erase({ confirm: "leaver" })).status).toBe(422);
+  expect((await erase({ confirm: "acme", why: "they asked for it" })).status).toBe(422);
+  expect((await admin.get(`/console/reports/${id}`)).status).toBe(200);
+  expect((await erase({ confirm: "leaver", why: "they asked for it" })).status).toBe(303);
+  expect((await admin.get(`/console/reports/${id}`)).status).toBe(404);
+  expect(await newestAudit()).toMatchObject({
+    action: "erase_account",
+    by: "mia (console)",
+    why: "they asked for it",
+    before: "leaver",
+    after: "1 reports and 0 webhook endpoints erased",
+  });
 });
 
 test("the command line lists the processes and drains one for the same audit", async () => {

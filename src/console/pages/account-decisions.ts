@@ -68,6 +68,7 @@ export function decisions(visit: Visit, account: string, inReview: boolean): Htm
           </p>
           <label for="erase-name">The account's name once more</label>
           <input id="erase-name" name="confirm" required autocomplete="off" />
+          ${whyField("why-erase", "they asked for it, ticket 812")}
           <button class="danger">Erase for good</button>`,
       )}
     </details>`;
@@ -191,11 +192,11 @@ const erase = action({
   path: "/accounts/:account/erase",
   role: "admin",
   params: anAccount,
-  form: z.object({ confirm: z.string().trim() }),
-  async act({ desk, by, params: { account } }, { confirm }) {
+  form: z.object({ confirm: z.string().trim(), why }),
+  async act({ desk, by, params: { account } }, { confirm, why: because }) {
     if (confirm !== account)
       throw new Problem("invalid_input", "The name does not agree; nothing was erased.");
-    const erased = await eraseAccount(desk.store, account, by);
+    const erased = await eraseAccount(desk.store, account, by, because);
     eraseSpooled(desk.spoolDir, erased.reports);
     return {
       said: `The texts of ${count(erased.reports.length)} reports are gone for good, and ${count(erased.webhooks.length)} webhook endpoints are told nothing more.`,

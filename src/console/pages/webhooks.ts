@@ -1,5 +1,6 @@
 /** Who is told outside, what arrived there, and what is sent again. */
 import { z } from "zod";
+import { recordAudit } from "../../store/audit.ts";
 import { Problem } from "../../api/problems.ts";
 import { isAccount } from "../../domain/ids.ts";
 import { WEBHOOK_TYPES, type WebhookDelivery, type WebhookEndpoint } from "../../domain/webhook.ts";
@@ -8,7 +9,7 @@ import { enableWebhook, listWebhooks, readWebhook, removeWebhook } from "../../s
 import { redisNow, type Store } from "../../store/redis.ts";
 import { registerWebhook, renewSecret } from "../../webhooks/register-webhook.ts";
 import { replayMissed, replayWebhook } from "../../webhooks/replay-webhooks.ts";
-import { form } from "../form.ts";
+import { form, why, whyField } from "../form.ts";
 import { ago, count, status } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Shown, type Visit } from "../page.ts";
@@ -96,7 +97,7 @@ function addForm(visit: Visit): Html {
           <legend>Events (none chosen: all it may hear)</legend>
           ${WEBHOOK_TYPES.map((type) => html`<label><input type="checkbox" name="event.${type}" value="on" /> ${type}</label> `)}
         </fieldset>
-        <button>Add it</button>`,
+        ${whyField("why-hook", "the billing team listens there")} <button>Add it</button>`,
     )}
   </details>`;
 }
@@ -140,7 +141,10 @@ function decisions(visit: Visit, { id, state }: WebhookEndpoint, dead: number): 
   return html`<div class="row">
     ${
       state.status === "disabled"
-        ? form(visit, `/webhooks/${id}/enable`, html`<button>Tell it again</button>`, "inline")
+        ? html`<details class="action">
+            <summary>Tell it again</summary>
+            ${form(visit, `/webhooks/${id}/enable`, html`${whyField("why-enable", "its server is mended")} <button>Tell it again</button>`)}
+          </details>`
         : NOTHING
     }
     ${form(visit, `/webhooks/${id}/replay`, html`<button class="plain">Send ${dead === 0 ? "all it missed" : `the ${count(dead)} it missed`} again</button>`, "inline")}
@@ -150,7 +154,7 @@ function decisions(visit: Visit, { id, state }: WebhookEndpoint, dead: number): 
         visit,
         `/webhooks/${id}/rotate`,
         html`<p>The old one signs beside it for a day.</p>
-          <button>Make a new secret</button>`,
+          ${whyField("why-rotate", "somebody has left")} <button>Make a new secret</button>`,
       )}
     </details>
     <details class="action">
@@ -159,7 +163,7 @@ function decisions(visit: Visit, { id, state }: WebhookEndpoint, dead: number): 
         visit,
         `/webhooks/${id}/remove`,
         html`<p>With everything that was to be sent there.</p>
-          <button class="danger">Remove it</button>`,
+          ${whyField("why-remove", "it moved elsewhere")} <button class="danger">Remove it</button>`,
       )}
     </details>
   </div>`;
@@ -218,15 +222,21 @@ const create = action({
   path: "/webhooks/new",
   role: "admin",
   form: z
-    .object({ url: z.string().trim().max(2_048), account: z.string().trim().max(64).default("") })
+    .object({ url: z.string().trim().max(2_048), account: z.string().trim().max(64).default(""), why })
     .catchall(z.string()),
-  async act({ desk, by }, { url, account, ...fields }) {
+  async act({ desk, by }, { url, account, why: because, ...fields }) {
     if (account !== "" && !isAccount(account))
       throw new Problem("invalid_input", `"${account}" is no account.`);
     const events = WEBHOOK_TYPES.filter((type) => fields[`event.${type}`] === "on");
     const made = await registerWebhook(
       desk.store,
-      { account: account === "" ? null : account, url, events: events.length === 0 ? undefined : events, by },
+      {
+        account: account === "" ? null : account,
+        url,
+        events: events.length === 0 ? undefined : events,
+        by,
+        why: because,
+      },
       desk.allowPrivateWebhooks === true,
     );
     return { shown: secretPage(made.id, made.secret) };
@@ -237,11 +247,11 @@ const rotate = action({
   path: "/webhooks/:id/rotate",
   role: "admin",
   params: anEndpoint,
-  form: z.object({}),
-  async act({ desk, by, params: { id } }) {
+  form: z.object({ why }),
+  async act({ desk, by, params: { id } }, { why: because }) {
     await requireEndpoint(desk.store, id);
     return {
-      shown: secretPage(id, await renewSecret(desk.store, id, desk.durations.webhookRotateMs, by)),
+      shown: secretPage(id, await renewSecret(desk.store, id, desk.durations.webhookRotateMs, by, because)),
     };
   },
 });
@@ -261,28 +271,39 @@ const enable = action({
   path: "/webhooks/:id/enable",
   role: "admin",
   params: anEndpoint,
-  form: z.object({}),
-  async act({ desk, by, params: { id } }) {
+  form: z.object({ why }),
+  async act({ desk, by, params: { id } }, { why: because }) {
     await requireEndpoint(desk.store, id);
-    await enableWebhook(desk.store, id, by);
+    await enableWebhook(desk.store, id, by, because);
     return { said: "It is told again. What it missed can be sent again here." };
   },
 });
 
+/** It changes nothing but what is sent; who did it is kept all the same. */
 const replay = action({
   path: "/webhooks/:id/replay",
   role: "admin",
   params: anEndpoint,
   form: z.object({ delivery: z.string().max(200).optional() }),
-  async act({ desk, params: { id } }, { delivery }) {
+  async act({ desk, by, params: { id } }, { delivery }) {
     await requireEndpoint(desk.store, id);
+    const told = (what: string, sent: number) =>
+      recordAudit(desk.store, {
+        action: "replay_webhook",
+        by,
+        why: what,
+        before: id,
+        after: `${sent} sent again`,
+      });
     if (delivery === undefined) {
       const missed = await replayMissed(desk.store, id);
+      await told("all it missed", missed.length);
       return { said: missed.length === 0 ? "It missed nothing." : `${count(missed.length)} are sent again.` };
     }
     if ((await readDelivery(desk.store, delivery))?.endpoint !== id)
       throw new Problem("not_found", "This endpoint has no such delivery.");
     const outcome = await replayWebhook(desk.store, delivery);
+    await told(`the delivery ${delivery}`, outcome === "replayed" ? 1 : 0);
     return { said: outcome === "replayed" ? "It is sent again." : "It is on its way already." };
   },
 });
@@ -291,10 +312,10 @@ const remove = action({
   path: "/webhooks/:id/remove",
   role: "admin",
   params: anEndpoint,
-  form: z.object({}),
-  async act({ desk, by, params: { id } }) {
+  form: z.object({ why }),
+  async act({ desk, by, params: { id } }, { why: because }) {
     await requireEndpoint(desk.store, id);
-    await removeWebhook(desk.store, id, by);
+    await removeWebhook(desk.store, id, by, because);
     return { to: "/console/webhooks", said: "The endpoint is removed." };
   },
 });
