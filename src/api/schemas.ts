@@ -5,6 +5,7 @@ import { BREAKER_STATES } from "../domain/breaker.ts";
 import { HOLD_STATUSES, LEDGER_VERBS } from "../domain/credits.ts";
 import { PRIORITIES } from "../domain/fairness.ts";
 import { REPORT_STATUSES, SECTION_STATUSES } from "../domain/report.ts";
+import { ROUTE_STATES } from "../domain/route.ts";
 import { ACTIONS } from "../domain/review.ts";
 
 export const EpochMs = z.int().meta({ description: "Milliseconds since 1970, by the clock of Redis" });
@@ -297,6 +298,7 @@ export const BreakerView = z
 export const RouteView = z
   .object({
     route: z.string(),
+    state: z.enum(ROUTE_STATES),
     closed: z.string().nullable(),
     closedUntil: EpochMs.nullable(),
     troubleSince: EpochMs.nullable(),

@@ -1,5 +1,5 @@
 /** A route is provider + account + model: the thing that has limits, prices and outages. */
-import type { MicroUsd } from "./ids.ts";
+import type { EpochMs, MicroUsd } from "./ids.ts";
 
 /** Limits of a route as configured, fleet-wide; null is none. */
 export interface RouteLimits {
@@ -18,3 +18,21 @@ export interface SpendCaps {
 }
 
 export const NO_CAPS: SpendCaps = { fleetPerDay: null, accountPerDay: null };
+
+/** `waiting`: the provider named a time. `trouble`: nobody gets an answer, one call at a time tries it. `closed`: a person opens it. */
+export const ROUTE_STATES = ["open", "waiting", "trouble", "closed"] as const;
+export type RouteState = (typeof ROUTE_STATES)[number];
+
+/** What a route's gate keeps of it. */
+export interface RouteGate {
+  /** Why a person has to open it; null while it is not closed that way. */
+  closed: string | null;
+  closedUntil: EpochMs | null;
+  troubleSince: EpochMs | null;
+}
+
+export function routeStateOf({ closed, closedUntil, troubleSince }: RouteGate, now: EpochMs): RouteState {
+  if (closed !== null) return "closed";
+  if (troubleSince !== null) return "trouble";
+  return (closedUntil ?? 0) > now ? "waiting" : "open";
+}

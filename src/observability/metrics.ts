@@ -15,8 +15,9 @@ import { LEDGER_VERBS } from "../domain/credits.ts";
 import { FAILURE_KINDS } from "../domain/failure.ts";
 import { BOUNDS } from "../domain/measures.ts";
 import { REPORT_STATUSES } from "../domain/report.ts";
+import { ROUTE_STATES } from "../domain/route.ts";
 import { SPEND_KINDS } from "../store/books.ts";
-import { QUEUE_STATES, ROUTE_STATES } from "../store/fleet-state.ts";
+import { QUEUE_STATES } from "../store/fleet-state.ts";
 
 export interface Label {
   name: string;

@@ -3,16 +3,14 @@
  */
 import { BREAKER_STATES, type BreakerState } from "../domain/breaker.ts";
 import { REPORT_STATUSES, type ReportStatus } from "../domain/report.ts";
+import { routeStateOf, type RouteState } from "../domain/route.ts";
 import { countsFrom, type Counts } from "./counts.ts";
 import { REPORTS_QUEUE, sectionsQueue, WEBHOOKS_QUEUE } from "./queues.ts";
 import type { Store } from "./redis.ts";
+import { gateOf } from "./routes.ts";
 
 export const QUEUE_STATES = ["waiting", "active", "delayed", "waiting_children"] as const;
 export type QueueState = (typeof QUEUE_STATES)[number];
-
-/** `waiting`: the provider named a time. `trouble`: nobody gets an answer, one call at a time tries it. `closed`: a person opens it. */
-export const ROUTE_STATES = ["open", "waiting", "trouble", "closed"] as const;
-export type RouteState = (typeof ROUTE_STATES)[number];
 
 export interface QueueLoad {
   queue: string;
@@ -128,7 +126,7 @@ export async function readFleetState(
   return {
     counts: countsFrom(counts),
     breakers: allTypes.map((type, nth) => ({ type, state: stateOf(breakerWords[nth] ?? null) })),
-    routes: routes.map((route, nth) => ({ route, state: routeStateOf(routeRows[nth] ?? [], now) })),
+    routes: routes.map((route, nth) => ({ route, state: routeStateOf(gateOf(routeRows[nth] ?? []), now) })),
     queues: await readQueues(store, queueNames, fetched, now),
     processes: roles.map((list) => (list ?? "").split(",")),
     accounts,
@@ -197,12 +195,6 @@ async function readQueues(
 
 function stateOf(text: string | null): BreakerState {
   return BREAKER_STATES.find((state) => state === text) ?? "closed";
-}
-
-function routeStateOf([closed, closedUntil, troubleSince]: (string | null)[], now: number): RouteState {
-  if (typeof closed === "string") return "closed";
-  if (typeof troubleSince === "string") return "trouble";
-  return Number(closedUntil ?? 0) > now ? "waiting" : "open";
 }
 
 async function all(pipeline: { exec(): Promise<[Error | null, unknown][] | null> }): Promise<unknown[]> {

@@ -15,6 +15,7 @@
  * requests still arrive: the call is tried again, and its next failure says whose fault it was.
  */
 import type { EpochMs, ReportId } from "../domain/ids.ts";
+import { routeStateOf, type RouteGate, type RouteState } from "../domain/route.ts";
 import { AUDIT_LUA } from "./audit.ts";
 import { redisNow, type Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
@@ -202,12 +203,9 @@ export async function openRoute(
 
 const MINUTE_MS = 60_000;
 
-export interface RouteView {
+export interface RouteView extends RouteGate {
   route: string;
-  /** Why a person has to open it; null while it is not closed that way. */
-  closed: string | null;
-  closedUntil: EpochMs | null;
-  troubleSince: EpochMs | null;
+  state: RouteState;
   answeredAt: EpochMs | null;
   /** What was sent over it in the current minute: answered by usage, the rest by estimate. */
   minute: { requests: number; tokens: number };
@@ -236,17 +234,26 @@ export async function listRoutes(store: Store): Promise<RouteView[]> {
           redis.zcount(keys.routeSlots(route), `(${now}`, "+inf"),
         ]);
       const isNow = Number(minute) === Math.floor(now / MINUTE_MS);
+      const gate = gateOf([closed, closedUntil, troubleSince]);
       return {
         route,
-        closed: closed ?? null,
-        closedUntil: asTime(closedUntil),
-        troubleSince: asTime(troubleSince),
+        state: routeStateOf(gate, now),
+        ...gate,
         answeredAt: asTime(answeredAt),
         minute: isNow ? { requests: Number(requests), tokens: Number(tokens) } : { requests: 0, tokens: 0 },
         inFlight,
       };
     }),
   );
+}
+
+/** From the fields of these names. */
+export function gateOf([closed, closedUntil, troubleSince]: readonly (
+  | string
+  | null
+  | undefined
+)[]): RouteGate {
+  return { closed: closed ?? null, closedUntil: asTime(closedUntil), troubleSince: asTime(troubleSince) };
 }
 
 /** A route without its key: what two workers with different keys have in common. */

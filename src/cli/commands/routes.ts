@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
+import { formatWait, type EpochMs } from "../../domain/ids.ts";
 import type { Terminal } from "../command.ts";
 
 export function routesCommand({ output }: Terminal): Command {
@@ -14,21 +15,24 @@ export function routesCommand({ output }: Terminal): Command {
       const { listRoutes } = await import("../../store/routes.ts");
       const rows = await withStore(loadConfig(), listRoutes);
       const now = Date.now();
+      const age = (at: EpochMs) => formatWait(Math.max(0, now - at));
       output.list(rows, [
         { title: "route", value: (row) => row.route },
         {
           title: "state",
-          value: (row) =>
-            row.closed !== null
-              ? "closed"
-              : row.troubleSince !== null || (row.closedUntil ?? 0) > now
-                ? "waiting"
-                : "open",
+          value: (row) => row.state,
+        },
+        {
+          title: "answered",
+          value: (row) => (row.answeredAt === null ? "never" : `${age(row.answeredAt)} ago`),
         },
         {
           title: "because",
           value: (row) =>
-            row.closed ?? (row.troubleSince === null ? "" : "gives no answers; one call at a time tries it"),
+            row.closed ??
+            (row.troubleSince === null
+              ? ""
+              : `gives no answers for ${age(row.troubleSince)}; one call at a time tries it`),
         },
       ]);
     });

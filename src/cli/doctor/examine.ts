@@ -9,7 +9,7 @@ import { listBreakers, readBreaker } from "../../store/read-breakers.ts";
 import { listProcesses } from "../../store/processes.ts";
 import { Queues } from "../../store/queues.ts";
 import { reconcile } from "../../store/reconcile.ts";
-import { redisNow, type Store } from "../../store/redis.ts";
+import type { Store } from "../../store/redis.ts";
 import { readRedisFacts } from "../../store/redis-facts.ts";
 import { listRoutes } from "../../store/routes.ts";
 import { readSpendingStop } from "../../store/spending.ts";
@@ -144,7 +144,6 @@ async function readFleet(store: Store, types: Registry | null, heartbeatMs: numb
       spendingStop: await readSpendingStop(store),
       ledger: await reconcile(store),
       webhooks: await listWebhooks(store),
-      now: await redisNow(store),
     };
   } finally {
     await queues.close();

@@ -23,7 +23,6 @@ export interface FleetFacts {
   spendingStop: SpendingStop | null;
   ledger: Reconciliation;
   webhooks: readonly WebhookEndpoint[];
-  now: number;
 }
 
 /** The sweeper looks every second; what is late by this much, nobody looks after. */
@@ -158,18 +157,16 @@ function checkBreakers({ breakers }: FleetFacts): Finding {
   );
 }
 
-function checkRoutes({ routes, now }: FleetFacts): Finding {
+function checkRoutes({ routes }: FleetFacts): Finding {
   const check = "routes.closed";
-  const closed = routes.filter((route) => route.closed !== null);
+  const closed = routes.filter(({ state }) => state === "closed");
   if (closed.length > 0)
     return fail(
       check,
       `Closed until a person opens it: ${named(closed.map(({ route, closed: because }) => `${route} (${(because ?? "").replace(/\.$/, "")})`))}.`,
       "Mend what it says, then report-fleet routes open ROUTE --by NAME. Reports wait meanwhile.",
     );
-  const waiting = routes.filter(
-    ({ troubleSince, closedUntil }) => troubleSince !== null || (closedUntil ?? 0) > now,
-  );
+  const waiting = routes.filter(({ state }) => state !== "open");
   if (waiting.length === 0) return ok(check, "Every route is open.");
   return warn(
     check,

@@ -22,6 +22,7 @@ function aProcess(roles: string, version = "1.0.0"): ProcessRecord {
 const QUIET = { overdue: 0, overdueMs: 0, unqueued: 0, unqueuedMs: 0, unanswered: 0 };
 const ROUTE = {
   route: "api.example.com/m#1",
+  state: "open" as const,
   closed: null,
   closedUntil: null,
   troubleSince: null,
@@ -52,7 +53,6 @@ const GOOD: FleetFacts = {
   spendingStop: null,
   ledger: { accounts: 1, entries: 2, holds: 1, problems: [] },
   webhooks: [{ ...ENDPOINT, state: { status: "enabled", failingSince: null } }],
-  now: HOUR_MS,
 };
 const OPENING = {
   cause: "person",
@@ -104,9 +104,19 @@ const WRONG: readonly [string, Level, RegExp, Partial<FleetFacts>][] = [
       ],
     },
   ],
-  ["routes.closed", "fail", /routes open ROUTE/, { routes: [{ ...ROUTE, closed: "The key was refused." }] }],
-  ["routes.closed", "warn", /heals by itself/, { routes: [{ ...ROUTE, troubleSince: 1 }] }],
-  ["routes.closed", "warn", /heals by itself/, { routes: [{ ...ROUTE, closedUntil: 2 * HOUR_MS }] }],
+  [
+    "routes.closed",
+    "fail",
+    /routes open ROUTE/,
+    { routes: [{ ...ROUTE, state: "closed", closed: "The key was refused." }] },
+  ],
+  ["routes.closed", "warn", /heals by itself/, { routes: [{ ...ROUTE, state: "trouble", troubleSince: 1 }] }],
+  [
+    "routes.closed",
+    "warn",
+    /heals by itself/,
+    { routes: [{ ...ROUTE, state: "waiting", closedUntil: 2 * HOUR_MS }] },
+  ],
   ["spending.stopped", "warn", /start-spending/, { spendingStop: { reason: "a test", by: "ops", at: 1 } }],
   [
     "books.ledger",
@@ -156,6 +166,7 @@ test("a thousand broken things are counted, and five are named", () => {
   const routes = Array.from({ length: 8 }, (_, n) => ({
     ...ROUTE,
     route: `route-${n}`,
+    state: "closed" as const,
     closed: "No money.",
   }));
   expect(levelOf("routes.closed", { routes }).says).toMatch(/route-4 \(No money\) and 3 more\.$/);
