@@ -148,6 +148,22 @@ test("a door without a lock is not opened: beyond this machine it takes an admin
   );
 });
 
+test("a list of people that cannot be read ends the start with what is wrong with it, and leaves nothing running", async () => {
+  const { child, finished } = startCommand(["start", "--roles", "api,orchestrator"], {
+    env: {
+      REDIS_URL: testRedisUrl(),
+      FLEET: uniqueFleet("people"),
+      REPORT_TYPES: TYPES,
+      PORT: "0",
+      CONSOLE_USERS: "ada:chief:nonsense",
+    },
+  });
+  const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const { code, stderr } = await finished.finally(() => clearTimeout(late));
+  expect(stderr).toContain("Line 1 of CONSOLE_USERS is no user: its role is none of");
+  expect(code).toBe(EXIT.usage);
+});
+
 test("while Redis is away a caller is told within seconds, and once it is back the same request is answered", async () => {
   const redis = await startPrivateRedis({ aof: true });
   onTestFinished(() => redis.stop());

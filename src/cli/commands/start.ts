@@ -48,6 +48,7 @@ export function startCommand({ output }: Terminal): Command {
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
       const models = options.roles.includes("worker") ? configuredModels(config) : null;
+      const openPages = options.roles.includes("api") ? openConsole(config) : null;
       const { types, warnings } = await configuredTypes(config, models);
       // Logs are talk: stdout stays free for data.
       const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
@@ -120,7 +121,7 @@ export function startCommand({ output }: Terminal): Command {
             health,
             metrics,
             onRequest: (request) => measured.observeRequest(request),
-            openPages: openConsole(config),
+            openPages,
             onError: (error, requestId) =>
               log.error({ error: describeError(error), requestId }, "request failed"),
           }).catch(notListening)
