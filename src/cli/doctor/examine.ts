@@ -23,7 +23,14 @@ import {
 } from "../configured.ts";
 import { checkFleet, type FleetFacts } from "./fleet-checks.ts";
 import { fail, ok, type Finding } from "./finding.ts";
-import { checkDataDir, checkPort, checkProvider, checkSetUp, checkSpool } from "./machine-checks.ts";
+import {
+  checkConsole,
+  checkDataDir,
+  checkPort,
+  checkProvider,
+  checkSetUp,
+  checkSpool,
+} from "./machine-checks.ts";
 import { checkRedis } from "./redis-checks.ts";
 
 export interface Examination {
@@ -47,7 +54,7 @@ export async function examine(examination: Examination): Promise<Finding[]> {
     ...(await examineTypes(config, examination, loaded)),
     checkDataDir(config.dataDir),
     checkSpool(config.dataDir),
-    ...(examination.roles.includes("api") ? [await checkPort(config.api)] : []),
+    ...(examination.roles.includes("api") ? [await checkPort(config.api), await checkConsole(config)] : []),
   ];
   return [...findings, ...(await examineFleet(config, loaded.types))];
 }

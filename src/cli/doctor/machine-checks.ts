@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../../config.ts";
+import { consoleMissing, openConsole } from "../../console/open-console.ts";
 import { isFleetError } from "../../domain/fleet-error.ts";
 import type { RouteConfig } from "../../llm/models.ts";
 import { probeModels } from "../../llm/probe-models.ts";
@@ -91,6 +92,14 @@ async function checkRoute(route: RouteConfig): Promise<Finding> {
   }
 }
 
+const NOT_HERE: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EADDRNOTAVAIL",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+
 /** Whoever listens there is asked whether it is ours. */
 export async function checkPort({ host, port }: Pick<Config["api"], "host" | "port">): Promise<Finding> {
   const check = "api.port";
@@ -102,12 +111,37 @@ export async function checkPort({ host, port }: Pick<Config["api"], "host" | "po
     if (response.ok && typeof body === "object" && body !== null && "alive" in body)
       return ok(check, `The API answers on ${at}.`);
   } catch (error) {
-    if (causeCodeOf(error) === "ECONNREFUSED") return ok(check, `Nothing listens on ${at}; the API may.`);
+    const code = causeCodeOf(error);
+    if (code === "ECONNREFUSED") return ok(check, `Nothing listens on ${at}; the API may.`);
+    if (NOT_HERE.has(code))
+      return fail(
+        check,
+        `HOST is ${host}, and that is no address of this machine (${code}).`,
+        "Set HOST to one of its own, such as 127.0.0.1, or to 0.0.0.0 for all of them.",
+      );
   }
   return fail(
     check,
     `Something that is not this API listens on ${at}.`,
     "Set PORT (and HOST) to a free one, or end the other program.",
+  );
+}
+
+/** Whether the operator's pages would be served, and to whom. */
+export async function checkConsole(config: Pick<Config, "console" | "caps" | "api">): Promise<Finding> {
+  const check = "console.people";
+  const missing = consoleMissing(config);
+  if (missing !== null)
+    return warn(
+      check,
+      `The console would not be served: ${missing}.`,
+      "docs/desk.md says how people sign in.",
+    );
+  return checkSetUp(
+    check,
+    "The console would be served, and everybody who may sign in can be read.",
+    "Without it the API does not start. docs/desk.md says how people sign in.",
+    () => openConsole(config),
   );
 }
 

@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import {
+  checkConsole,
   checkDataDir,
   checkPort,
   checkProvider,
   checkSpool,
 } from "../../../src/cli/doctor/machine-checks.ts";
+import { loadConfig } from "../../../src/config.ts";
 import { NO_LIMITS } from "../../../src/domain/route.ts";
 import { SIMULATED_MODELS } from "../../../src/llm/prices.ts";
 import { startSimulatedProvider } from "../../../src/llm/simulated-provider.ts";
@@ -80,6 +82,29 @@ test("a port is free, or ours, or somebody else's", async () => {
   expect(await port(foreign)).toMatchObject({
     level: "ok",
     says: expect.stringContaining("Nothing listens"),
+  });
+});
+
+test("a HOST that is no address of this machine is said to be that, and not somebody else's port", async () => {
+  expect(await checkPort({ host: "no-such-host.invalid", port: 3_000 })).toMatchObject({
+    level: "fail",
+    says: expect.stringMatching(/^HOST is no-such-host\.invalid, and that is no address of this machine/),
+    advice: expect.stringContaining("127.0.0.1"),
+  });
+});
+
+test("a list of people that cannot be read, and a console that would be left out, are said before the API starts", async () => {
+  const consoleOf = (env: Record<string, string>) => checkConsole(loadConfig(env));
+  expect(await consoleOf({})).toMatchObject({ level: "ok" });
+  expect(await consoleOf({ CONSOLE_USERS: "ada:chief:nonsense" })).toMatchObject({
+    level: "fail",
+    says: expect.stringContaining("Line 1 of CONSOLE_USERS"),
+    advice: expect.stringContaining("does not start"),
+  });
+  expect(await consoleOf({ HOST: "0.0.0.0" })).toMatchObject({
+    level: "warn",
+    says: expect.stringContaining("CONSOLE_USERS_FILE"),
+    advice: expect.stringContaining("docs/desk.md"),
   });
 });
 
