@@ -19,9 +19,23 @@ export interface Store {
 /**
  * Sends the commands of one turn of the event loop in one packet. A write of its own for each costs more than most of the
  * commands themselves, here and in Redis. No command waits longer than the turn lasts.
+ *
+ * And it ends when it is told to, also between two tries to reach Redis: there ioredis 6.0 forgets its next try and tells
+ * nobody, and BullMQ, which waits for the end of its link before a worker is closed, waits for ever.
  */
 class PacketRedis extends Redis {
   #holding = false;
+
+  override disconnect(reconnect = false): void {
+    // As one that has not connected yet: its end is told at once.
+    if (!reconnect && this.status === "reconnecting") this.status = "wait";
+    super.disconnect(reconnect);
+  }
+
+  /** BullMQ makes its blocking link of ours. */
+  override duplicate(override: Partial<RedisOptions> = {}): Redis {
+    return new PacketRedis({ ...this.options, ...override } as ReturnType<typeof common>);
+  }
 
   override sendCommand(command: Command, stream?: Parameters<Redis["sendCommand"]>[1]): unknown {
     this.#holdUntilTurnEnds();
