@@ -10,14 +10,16 @@ export async function withTimeout<T>(
   // Its event is past, and nobody would hear it.
   both.throwIfAborted();
   const timer = setTimeout(() => limit.abort(timedOut(what, limitMs)), limitMs);
+  const stop = Promise.withResolvers<never>();
+  const abort = (): void => stop.reject(both.reason as Error);
+  both.addEventListener("abort", abort, { once: true });
   try {
     // Racing, because code that ignores its signal must not be waited for either.
-    const aborted = new Promise<never>((_, reject) => {
-      both.addEventListener("abort", () => reject(both.reason as Error), { once: true });
-    });
-    return await Promise.race([Promise.resolve(work(both)), aborted]);
+    return await Promise.race([Promise.resolve(work(both)), stop.promise]);
   } finally {
     clearTimeout(timer);
+    // A signal that somebody listens to is never collected, and with it what the work came to.
+    both.removeEventListener("abort", abort);
   }
 }
 
