@@ -94,14 +94,13 @@ test("a HOST that is no address of this machine is said to be that, and not some
 });
 
 test("a list of people that cannot be read, and a console that would be left out, are said before the API starts", async () => {
-  const consoleOf = (env: Record<string, string>) => checkConsole(loadConfig(env));
-  expect(await consoleOf({})).toMatchObject({ level: "ok" });
-  expect(await consoleOf({ CONSOLE_USERS: "ada:chief:nonsense" })).toMatchObject({
+  expect(await checkConsole(loadConfig({}))).toMatchObject({ level: "ok" });
+  expect(await checkConsole(loadConfig({ CONSOLE_USERS: "ada:chief:nonsense" }))).toMatchObject({
     level: "fail",
     says: expect.stringContaining("Line 1 of CONSOLE_USERS"),
     advice: expect.stringContaining("does not start"),
   });
-  expect(await consoleOf({ HOST: "0.0.0.0" })).toMatchObject({
+  expect(await checkConsole(loadConfig({ HOST: "0.0.0.0" }))).toMatchObject({
     level: "warn",
     says: expect.stringContaining("CONSOLE_USERS_FILE"),
     advice: expect.stringContaining("docs/desk.md"),
