@@ -22,6 +22,8 @@ const DURATIONS = {
   intakeAnswerMs: 7 * DAY_MS,
   /** How long calls in flight may take to answer once a process is told to end. */
   graceMs: 25 * SECOND_MS,
+  /** A process that ends and hears nothing from Redis for so long ends without it. */
+  lastWordsMs: 5 * SECOND_MS,
   /** A pool of workers: how often it looks at the queues, and how long it waits beyond the grace period for one to end. */
   poolLookMs: 1 * SECOND_MS,
   poolEndMs: 10 * SECOND_MS,

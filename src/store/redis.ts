@@ -5,15 +5,61 @@
  * so a lost reply, a restart or a half-open link ends in the same state as an undisturbed call. A server that says it is
  * a replica by now (READONLY) is left for whoever took its place, and the command is sent there.
  */
-import { Redis, type Command, type RedisOptions } from "ioredis";
+import { Redis, type Callback, type Command, type RedisOptions } from "ioredis";
 import type { Keys } from "./keys.ts";
 import { keysOf } from "./keys.ts";
 import { redisOptions } from "./redis-address.ts";
+
+/** As ioredis says it: BullMQ knows by these words that a connection was lost. */
+const CLOSED = "Connection is closed.";
+/** How long a closed connection may take to say so. A program that has done its work waits for it. */
+const CLOSE_MS = 100;
 
 export interface Store {
   redis: Redis;
   keys: Keys;
   fleet: string;
+}
+
+/** Those that nobody opens again. Not a field of theirs, since ioredis connects before there are any. */
+const OVER = new WeakSet<Redis>();
+
+/**
+ * Ends when it is told to, whatever state it is in. Between two tries to connect ioredis has nothing to close, so it never
+ * says that it has ended, and what waits for an answer waits for ever.
+ */
+class EndingRedis extends Redis {
+  /** BullMQ makes its blocking connections by `duplicate`, and opens them again by itself. */
+  readonly #duplicates: EndingRedis[] = [];
+
+  override connect(callback?: Callback<void>): Promise<void> {
+    return OVER.has(this) ? Promise.reject(new Error(CLOSED)) : super.connect(callback);
+  }
+
+  override disconnect(reconnect = false): void {
+    // As one that was never connected: that is ended at once.
+    if (!reconnect && this.status === "reconnecting") this.status = "wait";
+    super.disconnect(reconnect);
+  }
+
+  override duplicate(more?: Partial<RedisOptions>): Redis {
+    const Same = this.constructor as new (options: RedisOptions) => EndingRedis;
+    const duplicate = new Same({ ...this.options, ...more });
+    this.#duplicates.push(duplicate);
+    return quiet(duplicate);
+  }
+
+  endForGood(): void {
+    OVER.add(this);
+    for (const one of this.#duplicates) one.endForGood();
+    this.disconnect();
+  }
+}
+
+/** As `disconnect`; and nobody opens it again, nor what was made from it. */
+export function endForGood(redis: Redis): void {
+  if (redis instanceof EndingRedis) redis.endForGood();
+  else redis.disconnect();
 }
 
 /**
@@ -23,7 +69,7 @@ export interface Store {
  * And it ends when it is told to, also between two tries to reach Redis: there ioredis 6.0 forgets its next try and tells
  * nobody, and BullMQ, which waits for the end of its link before a worker is closed, waits for ever.
  */
-class PacketRedis extends Redis {
+class PacketRedis extends EndingRedis {
   #holding = false;
 
   override disconnect(reconnect = false): void {
@@ -91,7 +137,7 @@ export function connectForBlocking(url: string): Redis {
 /** For commands a person waits for: an unreachable Redis is an error within seconds, not a hanging prompt. */
 export function connectForCommand(url: string): Redis {
   return quiet(
-    new Redis({
+    new EndingRedis({
       ...common(url),
       maxRetriesPerRequest: 2,
       connectTimeout: 3_000,
@@ -104,7 +150,7 @@ export function connectForCommand(url: string): Redis {
 /** For requests over HTTP: while Redis is away they are told so within seconds, and once it is back they go on. */
 export function connectForRequests(url: string): Redis {
   return quiet(
-    new Redis({
+    new EndingRedis({
       ...common(url),
       maxRetriesPerRequest: 1,
       connectTimeout: 3_000,
@@ -130,6 +176,7 @@ const RECONNECT_AND_SEND = 2;
 function common(url: string) {
   return {
     ...redisOptions(url),
+    disconnectTimeout: CLOSE_MS,
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? RECONNECT_AND_SEND : false),
   } satisfies RedisOptions;
 }
@@ -141,5 +188,15 @@ function reconnectAfter(times: number): number {
 /** Without a listener ioredis prints every failed reconnect; a lost link shows in the calls that wait for it. */
 function quiet(redis: Redis): Redis {
   redis.on("error", () => undefined);
+  redis.on("end", () => rejectKept(redis));
   return redis;
+}
+
+/** What was on its way when the connection broke is kept for the next one, and forgotten where there will be none. */
+function rejectKept(redis: Redis): void {
+  const { prevCommandQueue: kept } = redis as unknown as {
+    prevCommandQueue?: { shift(): { command: Command } | undefined } | null;
+  };
+  for (let item = kept?.shift(); item !== undefined; item = kept?.shift())
+    item.command.reject(new Error(CLOSED));
 }

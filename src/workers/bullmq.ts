@@ -66,7 +66,6 @@ export class JobWorkers {
   readonly #drain: Drain;
   readonly #connect: () => Redis;
   readonly #telemetry: { telemetry?: Telemetry };
-  readonly #connections: Redis[] = [];
   readonly #workers: Worker[] = [];
   readonly #lostLocks = new Set<string>();
   /** Null in a process that writes no sections. */
@@ -134,9 +133,7 @@ export class JobWorkers {
       worker.on("drained", () => places.foundNothing(type));
       places.serve(type, worker);
     }
-    const bell = this.#connect();
-    this.#connections.push(bell);
-    void lendToFirstInLine(this.#workshop.store, bell, places);
+    void lendToFirstInLine(this.#workshop.store, this.#connect(), places);
   }
 
   /** Takes no section while any hold is on; those in hand go on. */
@@ -179,7 +176,11 @@ export class JobWorkers {
   /** Stops fetching; resolves when every job has ended or moved on. Locks are renewed meanwhile. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
-    for (const connection of this.#connections) connection.disconnect();
+  }
+
+  /** Jobs that have not ended or moved on. */
+  get inHand(): number {
+    return this.#held.size;
   }
 
   /** As a span of the report's own trace, whichever process and run it is. */
@@ -218,8 +219,6 @@ export class JobWorkers {
     concurrency: number,
     work: (job: Job<Data>, token: string) => Promise<Ending>,
   ): Worker {
-    const connection = this.#connect();
-    this.#connections.push(connection);
     const { store, durations, processId } = this.#workshop;
     const worker = new Worker<Data>(
       queue,
@@ -256,7 +255,7 @@ export class JobWorkers {
         return carryOutEnding(job, token, ending).finally(() => this.#letGo(inHand));
       },
       {
-        connection,
+        connection: this.#connect(),
         autorun: false,
         prefix: store.keys.queuePrefix,
         concurrency,

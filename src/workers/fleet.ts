@@ -8,7 +8,7 @@ import { announceType } from "../store/breakers.ts";
 import { beat, forgetProcess } from "../store/processes.ts";
 import { recallFormat, rememberFormat } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
-import { connectForBlocking, connectPatiently, openStore, type Store } from "../store/redis.ts";
+import { connectForBlocking, connectPatiently, endForGood, openStore, type Store } from "../store/redis.ts";
 import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "../domain/credits.ts";
 import { NO_ACCOUNT_LIMITS, type AccountLimits } from "../domain/fairness.ts";
 import { NO_CAPS, type SpendCaps } from "../domain/route.ts";
@@ -22,6 +22,7 @@ import { Recalls } from "./recalls.ts";
 import { KnownRuns } from "./run-facts.ts";
 import type { Chore, Companion, SendWebhook, WorkerDurations, Workshop } from "./session.ts";
 import { Sweeper } from "./sweeper.ts";
+import { atMost } from "./with-timeout.ts";
 
 export const ROLES = ["api", "orchestrator", "worker"] as const;
 export type Role = (typeof ROLES)[number];
@@ -125,15 +126,20 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     if (registered === "new") await workers.announce();
     for (const job of await workers.forgotten()) await handOnForgotten(workshop, job);
   }
-  const workers = new JobWorkers(workshop, drain, () => connectForBlocking(settings.redisUrl), telemetry);
+  const connections = [redis];
+  function connect() {
+    const connection = connectForBlocking(settings.redisUrl);
+    connections.push(connection);
+    return connection;
+  }
+  const workers = new JobWorkers(workshop, drain, connect, telemetry);
   const sweeper = new Sweeper(workshop);
   const companions: ReturnType<Companion>[] = [];
   if (roles.includes("orchestrator")) {
     workers.serveReports(PARENTS_AT_ONCE);
     if (settings.sendWebhook !== undefined) workers.serveWebhooks(WEBHOOKS_AT_ONCE, settings.sendWebhook);
     sweeper.start();
-    for (const companion of settings.companions ?? [])
-      companions.push(companion(workshop, () => connectForBlocking(settings.redisUrl)));
+    for (const companion of settings.companions ?? []) companions.push(companion(workshop, connect));
   }
   if (roles.includes("worker")) {
     // What an earlier process could not save comes before anything new is paid.
@@ -166,18 +172,48 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
 
   async function stop(): Promise<void> {
     drain.because = "its worker is shutting down";
-    const closed = Promise.all([workers.close(), ...companions.map((companion) => companion.stop())]);
     const grace = setTimeout(
       () => drain.abort.abort(new Error("The grace period is over.")),
       durations.graceMs,
     );
-    await closed;
-    clearTimeout(grace);
+    try {
+      const left = leave();
+      if (await atMost(workers.inHand > 0 ? durations.graceMs : 0, left)) return;
+      // As long as Redis answers, it also takes what it is told.
+      while (await answers()) if (await atMost(durations.lastWordsMs, left)) return;
+      tell(
+        `Redis does not answer, so this process ends without it. ${workers.inHand} jobs in its hands are handed on by ` +
+          "others once Redis is back; paid answers that were not saved are in its spool, and a worker that starts here saves them.",
+      );
+      // What waits for Redis fails now, and with it ends whatever waits for that.
+      disconnect();
+      await atMost(durations.lastWordsMs, left).catch(() => undefined);
+    } finally {
+      clearTimeout(grace);
+      clearInterval(heart);
+      disconnect();
+    }
+  }
+
+  function answers(): Promise<boolean> {
+    return atMost(
+      durations.lastWordsMs,
+      redis.ping().catch(() => undefined),
+    );
+  }
+
+  /** Waits for Redis as long as that takes. */
+  async function leave(): Promise<void> {
+    await Promise.all([workers.close(), ...companions.map((companion) => companion.stop())]);
     await sweeper.stop();
+    // From here on it is not to be registered again.
     clearInterval(heart);
     await forgetProcess(store, identity.id);
     await queues.close();
-    redis.disconnect();
+  }
+
+  function disconnect(): void {
+    for (const connection of connections) endForGood(connection);
   }
 }
 

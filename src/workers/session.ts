@@ -26,6 +26,7 @@ export interface WorkerDurations {
   suspectAfterMs: number;
   sweepMs: number;
   graceMs: number;
+  lastWordsMs: number;
   lockMs: number;
   stalledMs: number;
   /** Limit for all of a section's own code, its calls included. */

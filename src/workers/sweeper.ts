@@ -38,6 +38,7 @@ import { joinRun } from "./join-run.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
 import type { Chore, Workshop } from "./session.ts";
+import { atMost } from "./with-timeout.ts";
 
 /** A producer that lives puts its order into the queue well within this. */
 const OUTBOX_GRACE_MS = 2_000;
@@ -194,14 +195,4 @@ export class Sweeper {
     this.#sights.clear();
     this.#lastSightAt = null;
   }
-}
-
-/** Goes on after the limit, whatever becomes of the work. */
-async function atMost(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
 }

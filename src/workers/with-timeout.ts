@@ -23,6 +23,19 @@ export async function withTimeout<T>(
   }
 }
 
+/** Goes on after the limit, whatever becomes of the work; false where it was not done. */
+export async function atMost(limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function timedOut(what: string, limitMs: number): Error {
   return Object.assign(new Error(`${what} took longer than ${limitMs} ms.`), { code: "ETIMEDOUT" });
 }

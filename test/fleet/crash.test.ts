@@ -201,7 +201,7 @@ test("an operator who asks twice ends a process that waits for a Redis that does
   await redis.kill("SIGSTOP");
   cleanUp.push(() => redis.kill("SIGCONT"));
   process.child.kill("SIGTERM");
-  // Later than a terminal's Ctrl-C that comes twice; and what has not ended by then does not end by itself.
+  // Later than a terminal's Ctrl-C that comes twice, and sooner than it ends without Redis by itself.
   const askedAt = performance.now();
   await waitFor(
     async () => performance.now() - askedAt > 1_500,
