@@ -24,10 +24,21 @@ export function startReplica(settings: {
   });
   const started = new Promise<string | null>((resolve) => {
     if (child.stdout !== null)
-      createInterface({ input: child.stdout }).once("line", (line) =>
-        resolve((JSON.parse(line) as { process: string }).process),
-      );
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const name = processIn(line);
+        if (name !== null) resolve(name);
+      });
     void ended.then(() => resolve(null));
   });
   return { pid: child.pid ?? 0, started, ended, signal: (name) => void child.kill(name) };
+}
+
+/** Null for whatever else is printed: report types are somebody's code, and it may talk while it is loaded. */
+function processIn(line: string): string | null {
+  try {
+    const said = JSON.parse(line) as { process?: unknown } | null;
+    return typeof said?.process === "string" ? said.process : null;
+  } catch {
+    return null;
+  }
 }
