@@ -55,11 +55,16 @@ export function clientOverHttp({ baseUrl, apiKey }: HttpSettings): FleetClient {
       let lastId: string | null = null;
       while (!givenUp()) {
         try {
-          const response = await request(`/reports/${id}/events`, {
+          const { body } = await request(`/reports/${id}/events`, {
             ...(lastId === null ? {} : { headers: { "Last-Event-ID": lastId } }),
             ...(signal === undefined ? {} : { signal }),
           });
-          for await (const message of readServerSentEvents(response.body ?? emptyBody())) {
+          if (body === null) {
+            // A 204: nothing more will come. The row that told the end may have been lost with the line.
+            yield await status(id);
+            return;
+          }
+          for await (const message of readServerSentEvents(body)) {
             lastId = message.id ?? lastId;
             if (message.event !== "snapshot" && message.event !== "progress") continue;
             const row = JSON.parse(message.data) as ReportProgress;
@@ -109,8 +114,4 @@ async function refusal(response: Response): Promise<Refused> {
 /** What `fetch` throws, at the start or in the middle of a body. */
 function isBrokenConnection(error: unknown): boolean {
   return error instanceof TypeError;
-}
-
-async function* emptyBody(): AsyncGenerator<Uint8Array> {
-  // A 204: nothing more will come.
 }

@@ -61,3 +61,23 @@ test("whoever may not watch is told at once", async () => {
   const url = await aServer(problem(404, "not_found", false));
   await expect(watch(url)).rejects.toMatchObject({ name: "Refused", code: "not_found", retryable: false });
 });
+
+test("a watcher whose line broke between the end and the row that tells it is told the end all the same", async () => {
+  const asked: unknown[] = [];
+  const url = await aServer(
+    (_request, response) => {
+      response.write(`${row("running")}id: 8-0\nevent: report.status\ndata: {}\n\n`, () =>
+        response.destroy(),
+      );
+    },
+    // All that is stored was told.
+    (_request, response) => response.writeHead(204).end(),
+    (request, response) => {
+      asked.push(request.url);
+      response.writeHead(200, { "Content-Type": "application/json" });
+      response.end(JSON.stringify({ id: "rp-1", status: "completed" }));
+    },
+  );
+  expect(await watch(url)).toEqual(["running", "completed"]);
+  expect(asked).toEqual(["/v1/reports/rp-1"]);
+}, 10_000);
