@@ -8,28 +8,34 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { findRedis } from "../scripts/redis/find-redis.ts";
 import { startRedisServer, type RedisServer } from "../scripts/redis/redis-server.ts";
-import type { ProviderOrder, ProviderScript, ProviderTotals } from "./provider.ts";
+import type { ProviderOrder, ProviderReply, ProviderScript, ProviderTotals } from "./provider.ts";
 
 export interface Lab {
   redisUrl: string;
   redis: Redis;
-  server: RedisServer;
   provider: BenchProvider;
+  /** Redis dies by kill -9 and is started again on the same port and files. */
+  crashRedis(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openLab(): Promise<Lab> {
   const dir = mkdtempSync(join(tmpdir(), "report-fleet-bench-"));
   const engine = await findRedis((line) => process.stderr.write(`${line}\n`));
-  const server = await startRedisServer({ engine, dir, durable: true, diesWithUs: true });
+  const options = { engine, dir, durable: true, diesWithUs: true };
+  let server: RedisServer = await startRedisServer(options);
   const redis = new Redis(server.url, { maxRetriesPerRequest: null });
   redis.on("error", () => undefined);
   const provider = await startProvider();
   return {
     redisUrl: server.url,
     redis,
-    server,
     provider,
+    async crashRedis() {
+      server.kill("SIGKILL");
+      await server.exited;
+      server = await startRedisServer({ ...options, port: server.port });
+    },
     async close() {
       provider.close();
       redis.disconnect();
@@ -39,7 +45,14 @@ export async function openLab(): Promise<Lab> {
   };
 }
 
-const CALM: ProviderScript = { latencyMs: 0, faults: "none", broken: null, outageMs: 0, hang: false };
+const CALM: ProviderScript = {
+  latencyMs: 0,
+  faults: "none",
+  broken: null,
+  outageMs: 0,
+  hang: false,
+  slow: null,
+};
 
 export interface BenchProvider {
   url: string;
@@ -47,6 +60,8 @@ export interface BenchProvider {
   /** Begins to behave so, and to count anew. */
   script(script: Partial<ProviderScript>): Promise<void>;
   totals(): Promise<ProviderTotals>;
+  /** Call → how often it was asked, by the mark in its question. */
+  asked(): Promise<Record<string, number>>;
   close(): void;
 }
 
@@ -57,11 +72,11 @@ async function startProvider(): Promise<BenchProvider> {
   function tell(order: { order: "script"; script: ProviderScript } | { order: "totals" }) {
     orders += 1;
     const id = orders;
-    return new Promise<ProviderTotals>((resolve) => {
-      const hear = (reply: { id: number; totals: ProviderTotals }) => {
+    return new Promise<ProviderReply>((resolve) => {
+      const hear = (reply: ProviderReply) => {
         if (reply.id !== id) return;
         child.off("message", hear);
-        resolve(reply.totals);
+        resolve(reply);
       };
       child.on("message", hear);
       child.send({ ...order, id } satisfies ProviderOrder);
@@ -73,7 +88,8 @@ async function startProvider(): Promise<BenchProvider> {
     async script(script) {
       await tell({ order: "script", script: { ...CALM, ...script } });
     },
-    totals: () => tell({ order: "totals" }),
+    totals: async () => (await tell({ order: "totals" })).totals,
+    asked: async () => (await tell({ order: "totals" })).asked,
     close: () => child.disconnect(),
   };
 }
@@ -114,6 +130,11 @@ async function firstLineOf(child: ChildProcess, file: string): Promise<void> {
   ended.catch(() => undefined);
   if (child.stdout !== null) await Promise.race([once(child.stdout, "data"), ended]);
   child.stdout?.resume();
+}
+
+export function memoryBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 /** Linux counts in hundredths of a second, all threads of the process together. */

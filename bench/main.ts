@@ -7,12 +7,17 @@
 import { parseArgs } from "node:util";
 import { openLab, type Lab } from "./lab.ts";
 import { median } from "./median.ts";
+import { backlog } from "./measures/backlog.ts";
 import { brokenType } from "./measures/broken-type.ts";
 import { bytes } from "./measures/bytes.ts";
+import { hanging } from "./measures/hanging.ts";
 import { kills } from "./measures/kills.ts";
 import { latency } from "./measures/latency.ts";
+import { longCalls } from "./measures/long-calls.ts";
+import { mendedParser } from "./measures/mended-parser.ts";
 import { outage } from "./measures/outage.ts";
-import { throughput, type Throughput } from "./measures/throughput.ts";
+import { recovery } from "./measures/recovery.ts";
+import { throughput, withWorkers, type Throughput } from "./measures/throughput.ts";
 import { waste, type Waste } from "./measures/waste.ts";
 import { SYSTEMS, type SystemName } from "./systems.ts";
 
@@ -63,12 +68,25 @@ async function measure(lab: Lab, quick: boolean, tell: Tell): Promise<Record<str
     for (const system of ["report_fleet", "plain_bullmq"] as const) table[system] = await one(system);
     found(name, table);
   }
-  found("latency", { report_fleet: await latency(lab, 30) });
-  await ofBoth("kill_9_four_times", (system) => kills(lab, system, 80, 100));
-  await ofBoth("outage_45_s", (system) => outage(lab, system, 60, 45_000));
-  await ofBoth("broken_type", (system) => brokenType(lab, system, 100));
-  await ofBoth("bytes", (system) => bytes(lab, system, 100));
+  async function ofFleet(name: string, one: () => Promise<object>): Promise<void> {
+    found(name, { report_fleet: await one() });
+  }
+  await ofFleet("latency", () => latency(lab, 30));
   await ofBoth("everysec", (system) => throughput(lab, system, 100, "everysec"));
+  found("worker_processes", {
+    one: await withWorkers(lab, 1, 100),
+    two: await withWorkers(lab, 2, 100),
+    three: await withWorkers(lab, 3, 100),
+  });
+  await ofBoth("bytes", (system) => bytes(lab, system, 100));
+  await ofFleet("recovery", () => recovery(lab));
+  await ofFleet("hanging_calls", () => hanging(lab, 1_000));
+  await ofFleet("backlog", () => backlog(lab, 10_000));
+  await ofFleet("mended_parser", () => mendedParser(lab, 80));
+  await ofBoth("kill_9_four_times", (system) => kills(lab, system, 80, 100));
+  await ofBoth("broken_type", (system) => brokenType(lab, system, 100));
+  await ofBoth("outage_45_s", (system) => outage(lab, system, 60, 45_000));
+  await ofBoth("calls_of_30_s", (system) => longCalls(lab, system, 6));
   return tables;
 }
 

@@ -22,6 +22,8 @@ export interface ProviderScript {
   outageMs: number;
   /** No answer until the next script. */
   hang: boolean;
+  /** One of a section's calls takes longer than the others. */
+  slow: { call: string; ms: number } | null;
 }
 
 export interface ProviderTotals {
@@ -43,6 +45,13 @@ export interface ProviderTotals {
 export type ProviderOrder =
   | { id: number; order: "script"; script: ProviderScript }
   | { id: number; order: "totals" };
+
+export interface ProviderReply {
+  id: number;
+  totals: ProviderTotals;
+  /** Call → how often it was asked. */
+  asked: Record<string, number>;
+}
 
 /** Per hundred calls, on the first request for each: not billed, or billed and more or less useless. */
 const FAULTS: readonly { percent: number; fault: Fault }[] = [
@@ -112,7 +121,15 @@ interface Asked {
   billed: Set<string> | null;
 }
 
-let script: ProviderScript = { latencyMs: 0, faults: "none", broken: null, outageMs: 0, hang: false };
+const CALM: ProviderScript = {
+  latencyMs: 0,
+  faults: "none",
+  broken: null,
+  outageMs: 0,
+  hang: false,
+  slow: null,
+};
+let script = CALM;
 let scriptedAt = performance.now();
 let released = new AbortController();
 let asked = new Map<string, Asked>();
@@ -147,7 +164,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     asked.set(mark, known);
   }
   known.requests += 1;
-  if (script.latencyMs > 0) await pause(script.latencyMs);
+  const [, section = "", call = ""] = mark.split("/");
+  const latencyMs = script.slow?.call === call ? script.slow.ms : script.latencyMs;
+  if (latencyMs > 0) await pause(latencyMs);
   if (script.hang) await once(released.signal, "abort").catch(() => undefined);
 
   if (performance.now() - scriptedAt < script.outageMs) {
@@ -159,7 +178,6 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (fault === "overloaded") return refuse(response, 503, {}, "The server is overloaded.");
   if (fault === "reset") return void request.socket.resetAndDestroy();
 
-  const [, section = "", call = ""] = mark.split("/");
   const isNotes = call === "notes";
   const spoilt = isNotes && (fault === "wrong_shape" || section === script.broken);
   const made = spoilt
@@ -235,7 +253,8 @@ process.on("message", (order: ProviderOrder) => {
     released.abort();
     released = new AbortController();
   }
-  process.send?.({ id: order.id, totals });
+  const counts = [...asked].map(([mark, { requests }]) => [mark, requests] as const);
+  process.send?.({ id: order.id, totals, asked: Object.fromEntries(counts) } satisfies ProviderReply);
 });
 process.on("disconnect", () => process.exit());
 process.send?.({ port: (server.address() as AddressInfo).port });

@@ -10,7 +10,7 @@ import { Queues } from "../src/store/queues.ts";
 import { openStore, type Store } from "../src/store/redis.ts";
 import type { ReportId } from "../src/domain/ids.ts";
 import { startProgram, type Lab, type Program } from "./lab.ts";
-import { benchType, CREDITS, SECTIONS, shortType } from "./workload.ts";
+import { benchType, CREDITS, fussyType, SECTIONS, shortType } from "./workload.ts";
 
 export const SYSTEMS = ["report_fleet", "plain_bullmq", "blind_retries"] as const;
 export type SystemName = (typeof SYSTEMS)[number];
@@ -27,6 +27,8 @@ export interface System {
 export interface FleetSystem extends System {
   name: "report_fleet";
   store: Store;
+  /** What was ordered, and under which topic. */
+  topics: ReadonlyMap<ReportId, string>;
   submit(topic: string, account?: string, type?: string): Promise<ReportId>;
   startRoles(
     roles: string,
@@ -48,18 +50,21 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
   const counter = {
     store,
     queues: new Queues(store),
-    types: registryOf([benchType, shortType]),
+    types: registryOf([benchType, shortType, fussyType(false)]),
     durations: loadConfig({}).durations,
     accountLimits: NO_ACCOUNT_LIMITS,
   };
   const granted = new Set<string>();
+  const topics = new Map<ReportId, string>();
   async function submit(topic: string, account = "bench", type = "bench"): Promise<ReportId> {
     if (!granted.has(account)) {
       granted.add(account);
       const credits = CREDITS * CREDITS_GRANTED;
       await grantCredits(store, { account, credits, reference: `bench-${account}` });
     }
-    return (await submitReport(counter, { account, type, source: { topic } })).id;
+    const { id } = await submitReport(counter, { account, type, source: { topic } });
+    topics.set(id, topic);
+    return id;
   }
   function startRoles(roles: string, settings: { concurrency?: number; env?: Record<string, string> } = {}) {
     return startProgram(
@@ -80,6 +85,7 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
   return {
     name: "report_fleet",
     store,
+    topics,
     submit,
     startRoles,
     order: (topics) => atOnce(topics, async (topic) => void (await submit(topic))),

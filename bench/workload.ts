@@ -118,3 +118,39 @@ export const shortType = defineReport<z.infer<typeof Topic>>({
     markdown: sections.map(({ output }) => String(output)).join("\n\n"),
   }),
 });
+
+const Verdict = Notes.extend({ verdict: z.string() });
+
+/** Its parser wants what no answer has; the next version is mended. `BENCH_PARSER` says which one a process runs. */
+export function fussyType(mended: boolean) {
+  return defineReport<z.infer<typeof Topic>>({
+    type: "fussy",
+    version: mended ? 2 : 1,
+    title: "Fussy",
+    source: Topic,
+    credits: CREDITS,
+    budget: { usd: 5 },
+    // All of the 80 are to be parked, and not held by the type's breaker.
+    breaker: { threshold: 100 },
+    sections: [
+      {
+        key: "law",
+        title: "Law",
+        promptVersions: ["1"],
+        output: json("notes", Notes),
+        write: (context) =>
+          context.call("notes", {
+            promptVersion: "1",
+            messages: notesQuestion(context.source.topic, "law", "A draft."),
+            output: json("notes", mended ? Notes : Verdict),
+          }),
+      },
+    ],
+    assemble: ({ source, sections }) => ({
+      title: source.topic,
+      markdown: sections.map(({ output }) => JSON.stringify(output)).join("\n\n"),
+    }),
+  });
+}
+
+export const fussy = fussyType(process.env["BENCH_PARSER"] === "mended");

@@ -1,12 +1,24 @@
-/** Bytes in Redis for a report that waits, and for one that is finished with everything kept for review. */
+/** Bytes in Redis for a report that waits, one that is written, one that is finished, and what is left of it in the end. */
+import type { ReportId } from "../../src/domain/ids.ts";
+import { removeAtOnce } from "../../src/store/retention.ts";
+import { readReport } from "../../src/store/reports.ts";
+import { waitFor } from "../../src/testing.ts";
 import type { Lab } from "../lab.ts";
-import { openSystem, type SystemName } from "../systems.ts";
+import { openSystem, type FleetSystem, type System, type SystemName } from "../systems.ts";
 import { allWritten, topicsOf } from "./waiting.ts";
 
 export interface Bytes {
   bytes_per_waiting: number;
+  bytes_per_running: number;
   bytes_per_finished: number;
+  /** Null where nothing is ever removed. */
+  bytes_after_retention: number | null;
+  /** Records of finished jobs in all queues. */
+  finished_jobs: number;
 }
+
+/** All of their first calls hang. */
+const RUNNING = 25;
 
 export async function bytes(lab: Lab, name: SystemName, reports: number): Promise<Bytes> {
   await lab.redis.flushall();
@@ -24,15 +36,60 @@ export async function bytes(lab: Lab, name: SystemName, reports: number): Promis
     program = await system.start();
     await allWritten(system, 2 * reports);
     const finished = await usedBytes(lab);
+    const jobs = await finishedJobs(lab);
+    await program.kill("SIGKILL");
+
+    await lab.provider.script({ hang: true });
+    await system.order(topicsOf(name, "running", RUNNING));
+    program = await system.start({ concurrency: 8 * RUNNING });
+    await waitFor(
+      async () => (await lab.provider.totals()).open >= 8 * RUNNING,
+      () => "not all of them are written",
+    );
+    const running = await usedBytes(lab);
+    await program.kill("SIGKILL");
     return {
       bytes_per_waiting: (waiting - before) / reports,
+      bytes_per_running: (running - finished) / RUNNING,
       bytes_per_finished: (finished - before) / reports,
+      bytes_after_retention: isFleet(system) ? await afterRetention(lab, system, reports) : null,
+      finished_jobs: jobs,
     };
   } finally {
     await program.kill("SIGKILL");
   }
 }
 
+/** What lies under the ids of removed reports, and their share of the account's ledger; the jobs of the last ones are counted. */
+async function afterRetention(lab: Lab, { store, topics }: FleetSystem, reports: number): Promise<number> {
+  const ids = (await lab.redis.zrange(store.keys.ended, "0", String(reports - 1))) as ReportId[];
+  let left = (ids.length * (await usage(lab, store.keys.ledger("bench")))) / topics.size;
+  for (const id of ids) {
+    const stored = await readReport(store, id);
+    if (stored !== null) await removeAtOnce(store, stored);
+    const names = (await lab.redis.keys(`*${id}*`)).filter(
+      (name) => !/}:(?:reports|sections\..*):/.test(name),
+    );
+    for (const name of names) left += await usage(lab, name);
+  }
+  return left / ids.length;
+}
+
+async function usage({ redis }: Lab, name: string): Promise<number> {
+  return Number(await redis.memory("USAGE", name, "SAMPLES", 0));
+}
+
+async function finishedJobs(lab: Lab): Promise<number> {
+  let jobs = 0;
+  for (const kind of ["completed", "failed"])
+    for (const name of await lab.redis.keys(`*:${kind}`)) jobs += await lab.redis.zcard(name).catch(() => 0);
+  return jobs;
+}
+
 async function usedBytes(lab: Lab): Promise<number> {
   return Number(/^used_memory_dataset:(\d+)/m.exec(await lab.redis.info("memory"))?.[1] ?? 0);
+}
+
+function isFleet(system: System): system is FleetSystem {
+  return system.name === "report_fleet";
 }

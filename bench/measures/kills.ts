@@ -1,7 +1,7 @@
 /** The process that writes dies by kill -9, several times, and is started again at once. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Lab } from "../lab.ts";
-import { openSystem, type SystemName } from "../systems.ts";
+import { openSystem, type FleetSystem, type System, type SystemName } from "../systems.ts";
 import { allWritten, topicsOf, writtenWithin } from "./waiting.ts";
 
 export interface Kills {
@@ -10,7 +10,9 @@ export interface Kills {
   seconds_without: number;
   seconds: number;
   times_as_long: number;
-  /** Requests for calls that the provider had answered before: those whose answer was on its way at a kill. */
+  /** Requests for calls whose answer was stored when the process died. Null where no answer is stored by itself. */
+  paid_again_though_stored: number | null;
+  /** Requests for calls that the provider had answered before, those on their way at a kill included. */
   duplicates: number;
 }
 
@@ -26,6 +28,7 @@ export async function kills(lab: Lab, name: SystemName, reports: number, latency
     seconds_without: calm.seconds,
     seconds: shaken.seconds,
     times_as_long: shaken.seconds / calm.seconds,
+    paid_again_though_stored: shaken.paidAgain,
     duplicates: shaken.duplicates,
   };
 }
@@ -36,7 +39,8 @@ async function once(lab: Lab, name: SystemName, reports: number, latencyMs: numb
   const system = await openSystem(lab, name);
   let program = await system.start();
   // Who hands on the work of the dead lives elsewhere, as in any fleet of more than one process.
-  const keeper = "startRoles" in system ? await (system as Keeping).startRoles("orchestrator") : null;
+  const keeper = isFleet(system) ? await system.startRoles("orchestrator") : null;
+  const storedAtDeath = new Map<string, number>();
   try {
     await system.order(topicsOf(name, "warm", 10));
     await allWritten(system, 10);
@@ -45,17 +49,41 @@ async function once(lab: Lab, name: SystemName, reports: number, latencyMs: numb
     for (let nth = 1; nth <= times; nth++) {
       await writtenWithin(system, 10 + Math.floor((reports * nth) / (times + 2)), LONGEST_MS);
       await program.kill("SIGKILL");
+      if (isFleet(system)) {
+        const asked = await lab.provider.asked();
+        for (const call of await storedCalls(lab, system))
+          if (!storedAtDeath.has(call)) storedAtDeath.set(call, asked[call] ?? 0);
+      }
       program = await system.start();
     }
     // Plain BullMQ gives up a job that stalled twice, and with it the report.
     const delivered = (await writtenWithin(system, 10 + reports, LONGEST_MS)) - 10;
     const seconds = (performance.now() - from) / 1_000;
     await pause(100);
-    return { delivered, seconds, duplicates: (await lab.provider.totals()).duplicates };
+    const asked = await lab.provider.asked();
+    let paidAgain = 0;
+    for (const [call, before] of storedAtDeath) paidAgain += (asked[call] ?? 0) - before;
+    const { duplicates } = await lab.provider.totals();
+    return { delivered, seconds, duplicates, paidAgain: isFleet(system) ? paidAgain : null };
   } finally {
     await program.kill("SIGKILL");
     await keeper?.kill("SIGKILL");
   }
 }
 
-type Keeping = { startRoles(roles: string): ReturnType<Awaited<ReturnType<typeof openSystem>>["start"]> };
+/** By the marks in their questions. */
+async function storedCalls(lab: Lab, { store, topics }: FleetSystem): Promise<string[]> {
+  const pipeline = lab.redis.pipeline();
+  for (const id of topics.keys()) pipeline.hkeys(store.keys.calls(id));
+  const rows = (await pipeline.exec()) ?? [];
+  return [...topics.values()].flatMap((topic, nth) =>
+    (rows[nth]?.[1] as string[]).flatMap((field) => {
+      const [, section, call] = /^([^/]+)\/([^/]+)\/[0-9a-f]+#1$/.exec(field) ?? [];
+      return section === undefined ? [] : [`${topic}/${section}/${call}`];
+    }),
+  );
+}
+
+function isFleet(system: System): system is FleetSystem {
+  return system.name === "report_fleet";
+}

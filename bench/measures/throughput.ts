@@ -1,6 +1,6 @@
 /** Reports a second and CPU a report, with a provider that answers at once: what a system costs beside the model. */
 import { cpuMsOf, type Lab } from "../lab.ts";
-import { openSystem, type SystemName } from "../systems.ts";
+import { openSystem, reportFleet, type SystemName } from "../systems.ts";
 import { allWritten, topicsOf } from "./waiting.ts";
 
 export interface Throughput {
@@ -11,8 +11,8 @@ export interface Throughput {
   redis_commands_per_report: number;
 }
 
-/** Enough for the compiler of the runtime to have seen what it will see. */
-const WARM_UP = 20;
+/** For the compiler of the runtime: each system needs a third of the CPU after so many reports that it needs for its first. */
+const WARM_UP = 60;
 
 export async function throughput(
   lab: Lab,
@@ -41,6 +41,29 @@ export async function throughput(
     };
   } finally {
     await program.kill("SIGKILL");
+  }
+}
+
+/** One orchestrator, and so many workers of 50 places; the machine stays the same. */
+export async function withWorkers(
+  lab: Lab,
+  workers: number,
+  reports: number,
+): Promise<Pick<Throughput, "reports_per_s">> {
+  await lab.redis.flushall();
+  await lab.provider.script({});
+  const fleet = await reportFleet(lab);
+  const programs = [await fleet.startRoles("orchestrator")];
+  for (let nth = 0; nth < workers; nth++) programs.push(await fleet.startRoles("worker"));
+  try {
+    await fleet.order(topicsOf("report_fleet", "warm", WARM_UP * workers));
+    await allWritten(fleet, WARM_UP * workers);
+    const from = performance.now();
+    await fleet.order(topicsOf("report_fleet", "hot", reports));
+    await allWritten(fleet, WARM_UP * workers + reports);
+    return { reports_per_s: (1_000 * reports) / (performance.now() - from) };
+  } finally {
+    for (const program of programs) await program.kill("SIGKILL");
   }
 }
 

@@ -12,7 +12,8 @@ import { HOUR_MS } from "./durations.ts";
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const MAX_CONCURRENCY = 256;
+/** So many calls hang in one process with memory and CPU to spare (docs/bench.md); more are more processes. */
+export const MAX_CONCURRENCY = 1_000;
 
 // The examples lie beside us as sources in a clone, and as JavaScript in an installed package.
 const EXAMPLES = fileURLToPath(

@@ -45,7 +45,7 @@ test("report types are named by paths and packages, separated by commas", () => 
 test.each([
   ["CONCURRENCY", "many", "expected a number"],
   ["CONCURRENCY", "1.5", "whole number"],
-  ["CONCURRENCY", "0", "1 to 256"],
+  ["CONCURRENCY", "0", "1 to 1000"],
   ["TIME_SCALE", "-1", "above 0"],
   ["RESPONSE_FORMAT", "xml", "json_schema"],
   ["LOG_LEVEL", "loud", "debug"],

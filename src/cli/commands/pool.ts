@@ -5,6 +5,7 @@ import type { Pool as WorkerPool, PoolEvent } from "../../workers/pool.ts";
 import type { Terminal } from "../command.ts";
 import { duration, wholeNumber } from "../options.ts";
 import { startReplica } from "../start-replica.ts";
+import { MAX_CONCURRENCY } from "../../config/environment.ts";
 import { packageVersion } from "../../config/package-version.ts";
 import { listenError } from "../listen-error.ts";
 import { stopSignal } from "../stop-signal.ts";
@@ -33,7 +34,7 @@ export function poolCommand({ output }: Terminal): Command {
     .addOption(
       new Option("--concurrency <n>", "sections one replica writes at the same time")
         .default(concurrency)
-        .argParser(wholeNumber(1, 256)),
+        .argParser(wholeNumber(1, MAX_CONCURRENCY)),
     )
     .addOption(
       new Option("--scaledown-ttl <time>", "a replica is stopped once it was not needed for so long")

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
+import { MAX_CONCURRENCY } from "../../config/environment.ts";
 import { packageVersion } from "../../config/package-version.ts";
 import type { Terminal } from "../command.ts";
 import { rolesOption, type RoleName } from "../options.ts";
@@ -175,7 +176,7 @@ function describeError(error: unknown): string {
 
 function positive(text: string): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 1 || number > 256)
-    throw new InvalidArgumentError("Expected a whole number from 1 to 256.");
+  if (!Number.isInteger(number) || number < 1 || number > MAX_CONCURRENCY)
+    throw new InvalidArgumentError(`Expected a whole number from 1 to ${MAX_CONCURRENCY}.`);
   return number;
 }
