@@ -1,7 +1,7 @@
 /** Follows an event stream from a point on, on a connection of its own, until it is stopped. */
 import type { ReportId } from "../domain/ids.ts";
 import { connectPatiently, openStore } from "./redis.ts";
-import { readEvents, type TimedEvent } from "./read-events.ts";
+import { readNext, type TimedEvent } from "./read-events.ts";
 
 const BLOCK_MS = 1_000;
 const PAUSE_AFTER_ERROR_MS = 500;
@@ -31,10 +31,12 @@ export function followEvents(
     let after = where.from === "$" ? await lastId() : where.from;
     while (!stopping.signal.aborted) {
       try {
-        for (const timed of await readEvents(store, where.stream, after, BLOCK_MS)) {
+        const { events, last } = await readNext(store, where.stream, after, BLOCK_MS);
+        for (const timed of events) {
           after = timed.id;
           onEvent(timed);
         }
+        after = last;
       } catch {
         // Redis is away, or we are being stopped; the stream keeps what we miss meanwhile.
         if (!stopping.signal.aborted)

@@ -23,13 +23,23 @@ export async function readEvents(
   afterId: string,
   blockMs = 0,
 ): Promise<TimedEvent[]> {
+  return (await readNext(store, id, afterId, blockMs)).events;
+}
+
+/** As `readEvents`, with the id to go on after: of what a report was told that is gone, the fleet's stream knows only that. */
+export async function readNext(
+  store: Store,
+  id: ReportId | "fleet",
+  afterId: string,
+  blockMs = 0,
+): Promise<{ events: TimedEvent[]; last: string }> {
   const stream = id === "fleet" ? store.keys.fleetEvents : store.keys.events(id);
   const reply =
     blockMs > 0
       ? await store.redis.xread("COUNT", AT_ONCE, "BLOCK", blockMs, "STREAMS", stream, afterId)
       : await store.redis.xread("COUNT", AT_ONCE, "STREAMS", stream, afterId);
   const entries = reply?.[0]?.[1] ?? [];
-  return entries.map(timed);
+  return { events: await lookedUp(store, entries), last: entries.at(-1)?.[0] ?? afterId };
 }
 
 /** Everything that is kept of a report, oldest first. */
@@ -69,10 +79,44 @@ export async function readEventPage(
 }
 
 /** The fleet's newest events, the newest first. */
-export async function readNewestEvents({ redis, keys }: Store, limit: number): Promise<TimedEvent[]> {
-  return (await redis.xrevrange(keys.fleetEvents, "+", "-", "COUNT", limit)).map(timed);
+export async function readNewestEvents(store: Store, limit: number): Promise<TimedEvent[]> {
+  return lookedUp(store, await store.redis.xrevrange(store.keys.fleetEvents, "+", "-", "COUNT", limit));
 }
 
-function timed([id, flat]: [string, string[]]): TimedEvent {
+type Entry = [id: string, flat: string[]];
+
+/** Entries of the fleet's stream name an event in the report's own; earlier releases wrote it out. In the same order. */
+async function lookedUp({ redis, keys }: Store, entries: readonly Entry[]): Promise<TimedEvent[]> {
+  const places = new Map<ReportId, string[]>();
+  for (const [, flat] of entries) {
+    const { of, at } = fieldsOf(flat);
+    if (of === undefined || at === undefined) continue;
+    places.set(of as ReportId, [...(places.get(of as ReportId) ?? []), at]);
+  }
+  const told = new Map<string, string[]>();
+  const pipeline = redis.pipeline();
+  for (const [report, ats] of places) {
+    const [low = "", high = ""] = [ats[0], ats.at(-1)].sort(byTime);
+    pipeline.xrange(keys.events(report), low, high, "COUNT", ats.length);
+  }
+  const replies = places.size === 0 ? [] : ((await pipeline.exec()) ?? []);
+  for (const [nth, report] of [...places.keys()].entries()) {
+    const [error, rows] = replies[nth] as [Error | null, Entry[]];
+    if (error) throw error;
+    for (const [at, flat] of rows) told.set(`${report} ${at}`, flat);
+  }
+  return entries.flatMap(([id, flat]) => {
+    const { of, at } = fieldsOf(flat);
+    const row = of === undefined ? flat : told.get(`${of} ${at}`);
+    return row === undefined ? [] : [timed([id, row])];
+  });
+}
+
+function byTime(a = "", b = ""): number {
+  const [[aMs, aNth], [bMs, bNth]] = [a.split("-").map(Number), b.split("-").map(Number)];
+  return (aMs ?? 0) - (bMs ?? 0) || (aNth ?? 0) - (bNth ?? 0);
+}
+
+function timed([id, flat]: Entry): TimedEvent {
   return { id, at: Number.parseInt(id, 10), event: JSON.parse(fieldsOf(flat)["e"] ?? "{}") as FleetEvent };
 }

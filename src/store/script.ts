@@ -65,8 +65,14 @@ ${COUNT_LUA}
 -- it knows anyway; 'emit' finds out from the text what there is to count and to announce.
 local function tell(stream, fleet_stream, event)
   -- A report that is gone has no stream: '' keeps it from coming back to life.
-  if stream ~= '' then redis.call('XADD', stream, 'MAXLEN', '~', '2000', '*', 'e', event) end
-  redis.call('XADD', fleet_stream, 'MAXLEN', '~', '20000', '*', 'e', event)
+  if stream == '' then
+    redis.call('XADD', fleet_stream, 'MAXLEN', '~', '20000', '*', 'e', event)
+    return
+  end
+  -- The fleet's stream says of whom and where it is told, and not again what.
+  local id = redis.call('XADD', stream, 'MAXLEN', '~', '2000', '*', 'e', event)
+  local _, name = parts_of(stream)
+  redis.call('XADD', fleet_stream, 'MAXLEN', '~', '20000', '*', 'of', string.sub(name, 1, -#':events' - 1), 'at', id)
 end
 local function emit(stream, fleet_stream, event)
   if event ~= '' then

@@ -9,6 +9,7 @@ import type { ReportId } from "../../src/domain/ids.ts";
 import { statusSentence } from "../../src/domain/status-sentence.ts";
 import { defineReport, json, text, type ReportType } from "../../src/report-types/define-report.ts";
 import { turnBreaker } from "../../src/store/breakers.ts";
+import { readNewestEvents } from "../../src/store/read-events.ts";
 import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/read-breakers.ts";
 import { sectionsQueue } from "../../src/store/queues.ts";
 import { startRound } from "../../src/store/reports.ts";
@@ -144,8 +145,7 @@ async function allRest(fleet: TestFleet, ids: readonly ReportId[]): Promise<Reco
 }
 
 async function allEvents(fleet: TestFleet): Promise<FleetEvent[]> {
-  const rows = await fleet.store.redis.xrange(fleet.store.keys.fleetEvents, "-", "+");
-  return rows.map(([, row]) => JSON.parse(row[1] ?? "{}") as FleetEvent);
+  return (await readNewestEvents(fleet.store, 20_000)).toReversed().map(({ event }) => event);
 }
 
 test("a parser bug stops the type within its votes: forty reports pay for a few, and other types go on", async () => {
