@@ -55,7 +55,7 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
     accountLimits: NO_ACCOUNT_LIMITS,
   };
   const granted = new Set<string>();
-  const topics = new Map<ReportId, string>();
+  const ordered = new Map<ReportId, string>();
   async function submit(topic: string, account = "bench", type = "bench"): Promise<ReportId> {
     if (!granted.has(account)) {
       granted.add(account);
@@ -63,7 +63,7 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
       await grantCredits(store, { account, credits, reference: `bench-${account}` });
     }
     const { id } = await submitReport(counter, { account, type, source: { topic } });
-    topics.set(id, topic);
+    ordered.set(id, topic);
     return id;
   }
   function startRoles(roles: string, settings: { concurrency?: number; env?: Record<string, string> } = {}) {
@@ -85,7 +85,7 @@ export async function reportFleet(lab: Lab): Promise<FleetSystem> {
   return {
     name: "report_fleet",
     store,
-    topics,
+    topics: ordered,
     submit,
     startRoles,
     order: (topics) => atOnce(topics, async (topic) => void (await submit(topic))),

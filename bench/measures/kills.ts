@@ -77,7 +77,7 @@ async function storedCalls(lab: Lab, { store, topics }: FleetSystem): Promise<st
   for (const id of topics.keys()) pipeline.hkeys(store.keys.calls(id));
   const rows = (await pipeline.exec()) ?? [];
   return [...topics.values()].flatMap((topic, nth) =>
-    (rows[nth]?.[1] as string[]).flatMap((field) => {
+    ((rows[nth]?.[1] ?? []) as string[]).flatMap((field) => {
       const [, section, call] = /^([^/]+)\/([^/]+)\/[0-9a-f]+#1$/.exec(field) ?? [];
       return section === undefined ? [] : [`${topic}/${section}/${call}`];
     }),
