@@ -1,5 +1,7 @@
 /** Bytes in Redis for a report that waits, one that is written, one that is finished, and what is left of it in the end. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { ReportId } from "../../src/domain/ids.ts";
+import { packReport } from "../../src/store/pack-report.ts";
 import { removeAtOnce } from "../../src/store/retention.ts";
 import { readReport } from "../../src/store/reports.ts";
 import { waitFor } from "../../src/testing.ts";
@@ -11,6 +13,8 @@ export interface Bytes {
   bytes_per_waiting: number;
   bytes_per_running: number;
   bytes_per_finished: number;
+  /** An hour later, when it is packed. */
+  bytes_at_rest: number | null;
   /** Null where nothing is ever removed. */
   bytes_after_retention: number | null;
   /** Records of finished jobs in all queues. */
@@ -38,6 +42,8 @@ export async function bytes(lab: Lab, name: SystemName, reports: number): Promis
     const finished = await usedBytes(lab);
     const jobs = await finishedJobs(lab);
     await program.kill("SIGKILL");
+    const rest = isFleet(system) ? await atRest(lab, system, reports) : null;
+    const resting = await usedBytes(lab);
 
     await lab.provider.script({ hang: true });
     await system.order(topicsOf(name, "running", RUNNING));
@@ -50,14 +56,29 @@ export async function bytes(lab: Lab, name: SystemName, reports: number): Promis
     await program.kill("SIGKILL");
     return {
       bytes_per_waiting: (waiting - before) / reports,
-      bytes_per_running: (running - finished) / RUNNING,
+      bytes_per_running: (running - resting) / RUNNING,
       bytes_per_finished: (finished - before) / reports,
+      bytes_at_rest: rest === null ? null : (rest - before) / reports,
       bytes_after_retention: isFleet(system) ? await afterRetention(lab, system, reports) : null,
       finished_jobs: jobs,
     };
   } finally {
     await program.kill("SIGKILL");
   }
+}
+
+/** Packs the newest as the sweeper does, and says what is used then. */
+async function atRest(lab: Lab, { store }: FleetSystem, reports: number): Promise<number> {
+  // Its processes were killed, and nobody has said so yet.
+  await lab.redis.del(store.keys.processes);
+  for (const id of (await lab.redis.zrange(store.keys.ended, String(-reports), "-1")) as ReportId[]) {
+    const stored = await readReport(store, id);
+    if (stored === null || (await packReport(store, stored)) !== "packed")
+      throw new Error(`Report ${id} is not packed.`);
+  }
+  // UNLINK frees beside the commands.
+  await pause(1_000);
+  return usedBytes(lab);
 }
 
 /** What lies under the ids of removed reports, and their share of the account's ledger; the jobs of the last ones are counted. */

@@ -57,7 +57,8 @@ const DURATIONS = {
   /** The most a section may take in all, its calls included; and a report type's own code beside them. */
   sectionMs: 60 * MINUTE_MS,
   userCodeMs: 30 * SECOND_MS,
-  /** After its end a report loses its raw answers and prompts, and later everything but its place in the books. */
+  /** After its end a report is packed, and loses its raw answers and prompts, and later everything but its place in the books. */
+  packAfterMs: 1 * HOUR_MS,
   keepTextsMs: 30 * DAY_MS,
   keepReportsMs: 365 * DAY_MS,
   /** How long a submit may be repeated under its idempotency key, and a person may think about a review. */

@@ -1,6 +1,7 @@
 /** Follows the event streams of some reports on one connection: a batch of hundreds needs no hundreds of links. */
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
+import { readPackedEvents } from "./pack-report.ts";
 import type { Store } from "./redis.ts";
 import type { TimedEvent } from "./read-events.ts";
 import { fieldsOf } from "./script.ts";
@@ -26,6 +27,8 @@ export function fromTheBeginning(ids: readonly ReportId[]): Places {
 export async function nextEvents(store: Store, places: Places, blockMs: number): Promise<ReportEvent[]> {
   const ids = [...places.keys()];
   if (ids.length === 0) return [];
+  const earlier = await packedEvents(store, places);
+  if (earlier.length > 0) return earlier;
   const streams = [...ids.map((id) => store.keys.events(id)), ...ids.map((id) => places.get(id) ?? "0")];
   const reply =
     blockMs > 0
@@ -47,5 +50,23 @@ export async function nextEvents(store: Store, places: Places, blockMs: number):
     }
   }
   // Each stream is in order by itself; stable sorting keeps it so where times are equal.
+  return events.sort((a, b) => a.at - b.at);
+}
+
+/** Of reports that rest and are looked at for the first time. */
+async function packedEvents(store: Store, places: Places): Promise<ReportEvent[]> {
+  const events: ReportEvent[] = [];
+  for (const [report, place] of places) {
+    if (place !== "0") continue;
+    for (const [id, flat] of await readPackedEvents(store, report)) {
+      places.set(report, id);
+      events.push({
+        id,
+        report,
+        at: Number.parseInt(id, 10),
+        event: JSON.parse(flat[1] ?? "{}") as FleetEvent,
+      });
+    }
+  }
   return events.sort((a, b) => a.at - b.at);
 }

@@ -20,6 +20,8 @@ export function keysOf(fleet: string) {
     calls: (id: ReportId) => `${root}:report:${id}:calls`,
     /** One row per request that may have left for a provider. */
     asks: (id: ReportId) => `${root}:report:${id}:asks`,
+    /** What a finished report is kept in, once it rests. */
+    packed: (id: ReportId) => `${root}:report:${id}:packed`,
     artefact: (id: ReportId) => `${root}:report:${id}:artefact`,
     /** What is left of a report after retention. */
     tombstone: (id: ReportId) => `${root}:tombstone:${id}`,

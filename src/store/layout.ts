@@ -11,7 +11,7 @@ import type { Store } from "./redis.ts";
 import { run, savingScript } from "./script.ts";
 
 /** Rises with each release that derives something new from what older ones have written. */
-export const LAYOUT = 2;
+export const LAYOUT = 3;
 
 /** Between two rebuilds while older processes live. */
 const AGAIN_AFTER_MS = 60_000;
@@ -108,7 +108,8 @@ export async function keepLayout(store: Store): Promise<void> {
   if (!isRolling) await redis.set(keys.layout, String(LAYOUT));
 }
 
-async function hasOlderProcess({ redis, keys }: Store): Promise<boolean> {
+/** One that would not find what this release has written otherwise. */
+export async function hasOlderProcess({ redis, keys }: Store): Promise<boolean> {
   const ids = await redis.smembers(keys.processes);
   const layouts = await Promise.all(ids.map((id) => redis.hget(keys.process(id), "layout")));
   return layouts.some((layout) => Number(layout ?? "1") < LAYOUT);

@@ -1,6 +1,7 @@
 /** What happened, read back: as it goes on, as a whole, or a page at a time. Each stream keeps a bounded number of events. */
 import type { FleetEvent } from "../domain/events.ts";
 import type { EpochMs, ReportId } from "../domain/ids.ts";
+import { readPackedEvents } from "./pack-report.ts";
 import type { Store } from "./redis.ts";
 import { fieldsOf } from "./script.ts";
 
@@ -33,6 +34,11 @@ export async function readNext(
   afterId: string,
   blockMs = 0,
 ): Promise<{ events: TimedEvent[]; last: string }> {
+  if (id !== "fleet") {
+    const earlier = (await readPackedEvents(store, id)).filter(([at]) => byTime(at, afterId) > 0);
+    const last = earlier.at(-1)?.[0];
+    if (last !== undefined) return { events: earlier.map(timed), last };
+  }
   const stream = id === "fleet" ? store.keys.fleetEvents : store.keys.events(id);
   const reply =
     blockMs > 0
@@ -43,8 +49,13 @@ export async function readNext(
 }
 
 /** Everything that is kept of a report, oldest first. */
-export async function readHistory({ redis, keys }: Store, id: ReportId): Promise<TimedEvent[]> {
-  return (await redis.xrange(keys.events(id), "-", "+")).map(timed);
+export async function readHistory(store: Store, id: ReportId): Promise<TimedEvent[]> {
+  const { redis, keys } = store;
+  const entries = [
+    ...(await readPackedEvents(store, id)),
+    ...(await redis.xrange(keys.events(id), "-", "+")),
+  ];
+  return entries.map(timed);
 }
 
 export interface EventPage {
@@ -56,21 +67,30 @@ export interface EventPage {
 
 /** So many events of a report before one of them, after one of them, or its newest. */
 export async function readEventPage(
-  { redis, keys }: Store,
+  store: Store,
   id: ReportId,
   from: { before?: string | undefined; after?: string | undefined },
   limit: number,
 ): Promise<EventPage> {
+  const { redis, keys } = store;
   const stream = keys.events(id);
+  const packed = await readPackedEvents(store, id);
   if (from.after !== undefined) {
-    const entries = await redis.xrange(stream, `(${from.after}`, "+", "COUNT", limit + 1);
+    const { after } = from;
+    const entries = [
+      ...packed.filter(([at]) => byTime(at, after) > 0),
+      ...(await redis.xrange(stream, `(${after}`, "+", "COUNT", limit + 1)),
+    ];
     // A page that is not full would be the newest one in part.
     if (entries.length > limit)
       return { events: entries.slice(0, limit).toReversed().map(timed), hasOlder: true, hasNewer: true };
   }
   const before = from.after === undefined ? from.before : undefined;
   const end = before === undefined ? "+" : `(${before}`;
-  const entries = await redis.xrevrange(stream, end, "-", "COUNT", limit + 1);
+  const entries = [
+    ...(await redis.xrevrange(stream, end, "-", "COUNT", limit + 1)),
+    ...packed.filter(([at]) => before === undefined || byTime(at, before) < 0).toReversed(),
+  ];
   return {
     events: entries.slice(0, limit).map(timed),
     hasOlder: entries.length > limit,
@@ -86,7 +106,8 @@ export async function readNewestEvents(store: Store, limit: number): Promise<Tim
 type Entry = [id: string, flat: string[]];
 
 /** Entries of the fleet's stream name an event in the report's own; earlier releases wrote it out. In the same order. */
-async function lookedUp({ redis, keys }: Store, entries: readonly Entry[]): Promise<TimedEvent[]> {
+async function lookedUp(store: Store, entries: readonly Entry[]): Promise<TimedEvent[]> {
+  const { redis, keys } = store;
   const places = new Map<ReportId, string[]>();
   for (const [, flat] of entries) {
     const { of, at } = fieldsOf(flat);
@@ -103,7 +124,10 @@ async function lookedUp({ redis, keys }: Store, entries: readonly Entry[]): Prom
   for (const [nth, report] of [...places.keys()].entries()) {
     const [error, rows] = replies[nth] as [Error | null, Entry[]];
     if (error) throw error;
-    for (const [at, flat] of rows) told.set(`${report} ${at}`, flat);
+    // As many as were asked for, or they are packed, or gone with their report.
+    const missing = rows.length < (places.get(report)?.length ?? 0);
+    for (const [at, flat] of [...(missing ? await readPackedEvents(store, report) : []), ...rows])
+      told.set(`${report} ${at}`, flat);
   }
   return entries.flatMap(([id, flat]) => {
     const { of, at } = fieldsOf(flat);

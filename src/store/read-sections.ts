@@ -8,6 +8,7 @@ import type {
   SectionState,
   SectionStatus,
 } from "../domain/report.ts";
+import { readPackedOutput } from "./pack-report.ts";
 import { unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
 
@@ -31,8 +32,11 @@ export type OutputRead = { ok: true; output: unknown } | { ok: false; missing: b
 /** The stored output of a completed section. */
 export async function readOutput(store: Store, report: ReportId, section: string): Promise<OutputRead> {
   const packed = await store.redis.hgetBuffer(store.keys.section(report, section), "output");
-  if (packed === null)
+  if (packed === null) {
+    const text = await readPackedOutput(store, report, section);
+    if (text !== null) return { ok: true, output: JSON.parse(text) };
     return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
+  }
   const unpacked = unpack(packed);
   if (!unpacked.ok)
     return {

@@ -6,6 +6,7 @@ import type { TokenUsage } from "../domain/call.ts";
 import { NO_SPEND, type Spend, type SpendOutcome } from "../domain/failure.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import type { AnsweredFacts, AskedFacts } from "./calls.ts";
+import { readAskFields, readCallNames } from "./pack-report.ts";
 import type { Store } from "./redis.ts";
 
 export interface ReceiptLine {
@@ -38,8 +39,7 @@ export interface SpendReceipt {
 }
 
 export async function readReceipt(store: Store, report: ReportId): Promise<SpendReceipt> {
-  const { redis, keys } = store;
-  const asks = await redis.hgetall(keys.asks(report));
+  const asks = await readAskFields(store, report);
   const calls: ReceiptLine[] = [];
   for (const [field, row] of Object.entries(asks)) {
     if (!field.endsWith(".books")) continue;
@@ -89,7 +89,7 @@ async function readReused(
   report: ReportId,
   paid: readonly ReceiptLine[],
 ): Promise<SpendReceipt["reused"]> {
-  const fields = await store.redis.hkeys(store.keys.calls(report));
+  const fields = await readCallNames(store, report);
   const known = new Set(fields);
   const asked = new Set(paid.map(({ section, call, take }) => `${section}/${call}#${take}`));
   return fields.flatMap((field) => {

@@ -1,7 +1,7 @@
 /**
  * What is kept of a report after its end, and for how long.
  *
- *     ended ──keepTexts──▶ without raw answers, prompts and checkpoints ──keepReports──▶ a tombstone and its ledger rows
+ *     ended ──packAfter──▶ packed (pack-report.ts) ──keepTexts──▶ without raw answers, prompts and checkpoints ──keepReports──▶ a tombstone and its ledger rows
  *
  * Removing is safe to repeat and to interrupt: each stage names what it removes, and the report's place in the queue
  * moves on only after that.
@@ -9,6 +9,7 @@
 import type { FleetEvent } from "../domain/events.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished } from "../domain/report.ts";
+import { packReport } from "./pack-report.ts";
 import { redisNow, type Store } from "./redis.ts";
 import { leavingNewer } from "./version.ts";
 import { readReport, type StoredReport } from "./reports.ts";
@@ -28,6 +29,7 @@ return 'moved'
 `);
 
 export interface RetentionAges {
+  packAfterMs: number;
   keepTextsMs: number;
   keepReportsMs: number;
 }
@@ -48,7 +50,11 @@ async function retain(store: Store, id: ReportId, ages: RetentionAges): Promise<
   // Gone, or resumed after its end: then its next end brings it back here.
   if (stored === null || !isFinished(stored.report.status)) return moveOn(store, id, null, null);
   const age = (await redisNow(store)) - stored.report.updatedAt;
-  if (age < ages.keepTextsMs) return moveOn(store, id, stored.report.updatedAt + ages.keepTextsMs, null);
+  if (age < ages.keepTextsMs) {
+    const packed = age < ages.packAfterMs ? "later" : await packReport(store, stored);
+    const nextMs = packed === "later" ? Math.max(age, 0) + ages.packAfterMs : ages.keepTextsMs;
+    return moveOn(store, id, stored.report.updatedAt + Math.min(nextMs, ages.keepTextsMs), null);
+  }
   if (age < ages.keepReportsMs) {
     await removeTexts(store, stored);
     return moveOn(store, id, stored.report.updatedAt + ages.keepReportsMs, "texts");
@@ -63,6 +69,7 @@ async function removeTexts(store: Store, { report, plan }: StoredReport): Promis
   const cached = await redis.smembers(keys.cachedBy(report.id));
   const pipeline = redis.pipeline();
   pipeline.unlink(keys.calls(report.id), keys.cachedBy(report.id), ...cached);
+  pipeline.hdel(keys.packed(report.id), "texts");
   for (const { key } of plan ?? []) pipeline.hdel(keys.section(report.id, key), "output", "pin");
   for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1"))
     pipeline.hdel(keys.case(id), "prompt");
@@ -86,6 +93,7 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
   const pipeline = redis.pipeline();
   pipeline.unlink(
     keys.artefact(report.id),
+    keys.packed(report.id),
     keys.asks(report.id),
     keys.events(report.id),
     keys.casesOf(report.id),

@@ -1,8 +1,10 @@
 /** The checkpoints of a report as a person's decision reads them: every stored answer with its take, judged or not. */
 import type { Answer, TakeState } from "../domain/call.ts";
 import type { MicroUsd, ReportId } from "../domain/ids.ts";
+import { readAskFields, readCallField, readCallFields } from "./pack-report.ts";
 import { unpack } from "./packed.ts";
 import type { Store } from "./redis.ts";
+import { STEP_FIELD, TAKE_FIELD } from "./stored-text.ts";
 
 export interface StoredTake {
   callKey: string;
@@ -13,9 +15,8 @@ export interface StoredTake {
 
 /** The newest answer under a call key; null where none was ever recorded, or where it is damaged. */
 export async function readTake(store: Store, report: ReportId, callKey: string): Promise<StoredTake | null> {
-  const key = store.keys.calls(report);
-  const current = await store.redis.hget(key, callKey);
-  const match = /^(\d+):([a-z]+):\d+$/.exec(current ?? "");
+  const current = await readCallField(store, report, callKey);
+  const match = /^(\d+):([a-z]+):\d+$/.exec(current?.toString() ?? "");
   if (match === null) return null;
   // An opened take without an answer yet leaves the one before it as the newest that can be read.
   for (let take = Number(match[1]); take >= 1; take--) {
@@ -33,7 +34,7 @@ export async function readAnswer(
   callKey: string,
   take: number,
 ): Promise<Answer | null> {
-  const packed = await store.redis.hgetBuffer(store.keys.calls(report), `${callKey}#${take}`);
+  const packed = await readCallField(store, report, `${callKey}#${take}`);
   const unpacked = packed === null ? null : unpack(packed);
   return unpacked?.ok ? (JSON.parse(unpacked.text) as Answer) : null;
 }
@@ -44,12 +45,9 @@ export interface Checkpoints {
   steps: Record<string, unknown>;
 }
 
-const TAKE_FIELD = /^(.+)#(\d+)$/;
-const STEP_FIELD = /^[^/]+\/step-[^/]+\/[0-9a-f]+$/;
-
 /** Everything that was ever answered or computed for a report. */
 export async function readCheckpoints(store: Store, report: ReportId): Promise<Checkpoints> {
-  const fields = await store.redis.hgetallBuffer(store.keys.calls(report));
+  const fields = await readCallFields(store, report);
   const takes: StoredTake[] = [];
   const steps: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
@@ -81,7 +79,7 @@ export async function readCallCost(
   report: ReportId,
   callKey: string,
 ): Promise<MicroUsd | null> {
-  const rows = await store.redis.hvals(store.keys.asks(report));
+  const rows = Object.values(await readAskFields(store, report));
   const costs = rows.flatMap((row) => {
     const [, estimate, , takeKey] = row.split("|");
     return takeKey?.startsWith(`${callKey}#`) === true ? [Number(estimate)] : [];

@@ -46,6 +46,7 @@ export interface WorkerDurations {
   spoolAfterMs: number;
   /** How long a canary report of a half-open type may stay silent. */
   probeLeaseMs: number;
+  packAfterMs: number;
   keepTextsMs: number;
   keepReportsMs: number;
   intakeClaimMs: number;

@@ -17,7 +17,7 @@ import { aTopicType } from "../support/report-types/index.ts";
 import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
 
 const YEAR_MS = 365 * 86_400_000;
-const KEEP = { keepTextsMs: YEAR_MS, keepReportsMs: YEAR_MS };
+const KEEP = { packAfterMs: YEAR_MS, keepTextsMs: YEAR_MS, keepReportsMs: YEAR_MS };
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -49,13 +49,13 @@ test("a report keeps its document when its raw answers go, and its place in the 
   expect(await redis.exists(keys.calls(id))).toBe(1);
 
   await redis.zadd(keys.ended, 0, id);
-  expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: YEAR_MS })).toBe(1);
+  expect(await sweepRetention(fleet.store, { ...KEEP, keepTextsMs: 0, keepReportsMs: YEAR_MS })).toBe(1);
   expect(await redis.exists(keys.calls(id))).toBe(0);
   expect((await readArtefact(fleet.store, id)).ok).toBe(true);
   expect((await fleet.read(id)).report.spend.useful).toBeGreaterThan(0);
 
   await redis.zadd(keys.ended, 0, id);
-  expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
+  expect(await sweepRetention(fleet.store, { ...KEEP, keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
   // A tombstone and the hold, under 2 KiB together.
   const left = await keysOf(id);
   expect(left.sort()).toEqual([keys.hold(`${id}.h1`), keys.tombstone(id)].sort());
@@ -75,7 +75,7 @@ test("a report that is still open is never touched", async () => {
   const id = await fleet.submit({ account: "acme", type: "topic", source: { topic: "mills" } });
   await fleet.reaches(id, "needs_review");
   await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
-  expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(0);
+  expect(await sweepRetention(fleet.store, { ...KEEP, keepTextsMs: 0, keepReportsMs: 0 })).toBe(0);
   expect(await fleet.store.redis.exists(fleet.store.keys.calls(id))).toBe(1);
 });
 
@@ -90,7 +90,7 @@ test("what reviewers noted about a report goes with it", async () => {
     );
   await rejectReport({ store }, id, { by: "ada", why: "a test" });
   await store.redis.zadd(store.keys.ended, 0, id);
-  expect(await sweepRetention(store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
+  expect(await sweepRetention(store, { ...KEEP, keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
   expect((await keysOf(id)).toSorted()).toEqual(
     [store.keys.hold(`${id}.h1`), store.keys.tombstone(id)].toSorted(),
   );
@@ -104,7 +104,7 @@ test("the missing half of a report whose texts are gone is refused before anythi
   await deliverPartial(fleet.fleet.workshop, id, decision);
   await fleet.reaches(id, "completed");
   await fleet.store.redis.zadd(fleet.store.keys.ended, 0, id);
-  expect(await sweepRetention(fleet.store, { keepTextsMs: 0, keepReportsMs: YEAR_MS })).toBe(1);
+  expect(await sweepRetention(fleet.store, { ...KEEP, keepTextsMs: 0, keepReportsMs: YEAR_MS })).toBe(1);
 
   const before = [await fleet.read(id), await fleet.balance("acme")];
   await expect(completeRest(fleet.fleet.workshop, id, decision)).rejects.toMatchObject({
@@ -150,7 +150,7 @@ class Shelf {
   async outlive(id: ReportId): Promise<void> {
     const { report } = await this.#read(id);
     await endReport(this.store, report, { status: "cancelled", because: "a test", by: "ada" });
-    expect(await sweepRetention(this.store, { keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
+    expect(await sweepRetention(this.store, { ...KEEP, keepTextsMs: 0, keepReportsMs: 0 })).toBe(1);
     expect(await readReport(this.store, id)).toBeNull();
   }
 
