@@ -103,7 +103,8 @@ async function usage({ redis }: Lab, name: string): Promise<number> {
 async function finishedJobs(lab: Lab): Promise<number> {
   let jobs = 0;
   for (const kind of ["completed", "failed"])
-    for (const name of await lab.redis.keys(`*:${kind}`)) jobs += await lab.redis.zcard(name).catch(() => 0);
+    for (const name of await lab.redis.keys(`*:${kind}`))
+      if (!name.includes(":index:")) jobs += await lab.redis.zcard(name).catch(() => 0);
   return jobs;
 }
 
