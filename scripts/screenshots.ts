@@ -12,6 +12,7 @@ import { loadConfig } from "../src/config.ts";
 import { listCases } from "../src/store/cases.ts";
 import { makeLink } from "../src/store/console-sessions.ts";
 import { startTestFleet } from "../src/testing.ts";
+import { keepOrdering, ORDERING_FAULTS } from "./demo/keep-ordering.ts";
 import { serveDemoApi } from "./demo/serve-demo-api.ts";
 import { playStory, STORY_FAULTS, STORY_TYPES } from "./demo/story.ts";
 import { findChromium } from "./programs/find-chromium.ts";
@@ -22,6 +23,8 @@ const FOLDER = join(root, "docs/images");
 const DESKTOP = { width: 1_280, height: 860 };
 const PHONE = { width: 390, height: 844 };
 const LINK_MS = 60_000;
+/** What is drawn by the minute wants some minutes. */
+const ORDERING_MS = 6 * 60_000;
 
 interface Picture {
   name: string;
@@ -38,11 +41,13 @@ try {
     redisUrl: redis.url,
     fleet: "fleet",
     types: [topicReport, ...STORY_TYPES],
-    faults: STORY_FAULTS,
+    faults: [...STORY_FAULTS, ...ORDERING_FAULTS],
     latency: { firstByteMs: [60, 300], perTokenMs: 0.3 },
   });
   try {
     const { ids } = await playStory(fleet.fleet.workshop);
+    say(`Orders come in for ${ORDERING_MS / 60_000} min, so that spend has a course.`);
+    await keepOrdering(fleet.fleet.workshop, AbortSignal.timeout(ORDERING_MS)).catch(() => undefined);
     const [parked] = await listCases(fleet.store, { report: ids.parked, limit: 1 });
     if (parked === undefined) throw new Error("Nothing was parked.");
     const config = loadConfig({ PORT: "0", CONSOLE_ENVIRONMENT: "staging" });

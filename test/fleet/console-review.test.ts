@@ -34,7 +34,7 @@ test("the inbox shows equal failures as one row with the money that waits, and f
   expect(row.split("<tr").length - 1).toBe(1);
   expect(row).toContain("findings[1].severity");
   expect(row).toMatch(/data-label="Waiting">\s*2/);
-  expect(row).toMatch(/data-label="Held">24</);
+  expect(row).toMatch(/data-label="Credits held">24</);
   expect(row).toContain(`/console/review/${found.id}`);
   expect(await checkStakes(store(), found.group)).toEqual([]);
   for (const order of ["oldest", "credits", "cases", "latest"])

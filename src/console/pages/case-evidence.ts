@@ -210,7 +210,7 @@ function others(cases: readonly ReviewCase[], now: number): Html {
             <span class="muted">
               ${
                 one.state.status === "open"
-                  ? html`open since ${ago(one.openedAt, now)}`
+                  ? html`opened ${ago(one.openedAt, now)}`
                   : html`${one.state.action.replaceAll("_", " ")} by ${one.state.by},
                     ${ago(one.state.at, now)}: ${one.state.why}`
               }

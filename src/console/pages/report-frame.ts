@@ -11,7 +11,7 @@ import { readReport, readSections, type StoredReport } from "../../store/reports
 import { ago, count, HOLD_WORDS, status, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { caseLink, reportLink } from "../links.ts";
-import type { Shown, Visit } from "../page.ts";
+import { page, type Page, type Shown, type Visit } from "../page.ts";
 import { reasonOf } from "../reason.ts";
 
 export const anId = z.object({ id: z.string().max(200) });
@@ -52,6 +52,26 @@ async function whyMissing({ redis, keys }: Store, id: string): Promise<string> {
   return wasThere
     ? "This report was erased, or its time was over. Its rows in the ledger stay."
     : "There is no report of this id in the fleet.";
+}
+
+/** A tab of one report that shows what is read of it; live, since whatever it shows goes on with the report. */
+export function reportTab<Query extends z.ZodType>(
+  tab: Exclude<Tab, "">,
+  query: Query,
+  body: (visit: Visit<{ id: string }, z.output<Query>>, seen: Seen) => Promise<Html>,
+): Page {
+  return page({
+    path: `/reports/:id/${tab}`,
+    role: "viewer",
+    params: anId,
+    query,
+    async show(visit) {
+      const seen = await seeReport(visit.desk.store, visit.params.id);
+      const shown = await body(visit, seen);
+      const topic = `report:${seen.stored.report.id}`;
+      return reportShown(visit, seen, tab, html`<div id="${tab}" data-live="${topic}">${shown}</div>`);
+    },
+  });
 }
 
 export function reportShown(

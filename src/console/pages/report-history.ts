@@ -8,9 +8,8 @@ import { readEventPage, type EventPage } from "../../store/read-events.ts";
 import { ago, clock, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { caseLink, reportLink } from "../links.ts";
-import { page } from "../page.ts";
 import { sayEvent } from "../say-event.ts";
-import { anId, reportShown, seeReport } from "./report-frame.ts";
+import { reportTab } from "./report-frame.ts";
 
 const ROWS = 200;
 
@@ -20,33 +19,21 @@ const anEvent = z
   .optional()
   .catch(undefined);
 
-const history = page({
-  path: "/reports/:id/history",
-  role: "viewer",
-  params: anId,
-  query: z.object({ before: anEvent, after: anEvent }),
-  async show(visit) {
-    const { store } = visit.desk;
-    const seen = await seeReport(store, visit.params.id);
-    const { report } = seen.stored;
+const history = reportTab(
+  "history",
+  z.object({ before: anEvent, after: anEvent }),
+  async ({ desk: { store }, query }, { stored: { report }, now }) => {
     const [explained, events] = await Promise.all([
       explainReport(store, report.id),
-      readEventPage(store, report.id, visit.query, ROWS),
+      readEventPage(store, report.id, query, ROWS),
     ]);
-    return reportShown(
-      visit,
-      seen,
-      "history",
-      html`<div id="history" data-live="report:${report.id}">
-        <p><strong>What the customer reads:</strong> ${explained.sentence}</p>
-        ${explained.cases.length === 0 ? NOTHING : cases(explained.cases, seen.now)}
-        ${explained.decisions.length === 0 ? NOTHING : decisions(explained.decisions, seen.now)}
-        <h2>Events</h2>
-        ${eventPage(report.id, events)}
-      </div>`,
-    );
+    return html`<p><strong>What the customer reads:</strong> ${explained.sentence}</p>
+      ${explained.cases.length === 0 ? NOTHING : cases(explained.cases, now)}
+      ${explained.decisions.length === 0 ? NOTHING : decisions(explained.decisions, now)}
+      <h2>Events</h2>
+      ${eventPage(report.id, events)}`;
   },
-});
+);
 
 /** The newest first: what happened last is what a person came for. */
 function eventPage(report: ReportId, { events, hasOlder, hasNewer }: EventPage): Html {

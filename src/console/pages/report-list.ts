@@ -46,7 +46,7 @@ const list = page({
       body: html`<h1>Reports</h1>
         ${tabs(asked, counts)} ${filters(asked, types)}
         <div id="reports" data-live="reports">
-          ${rows.length === 0 ? empty(found.next !== null) : table(rows, now)}
+          ${rows.length === 0 ? empty(counts, found.next !== null) : table(rows, now)}
           ${more(asked, found.next, rows.length, found.lookedAt)}
         </div>`,
     };
@@ -178,7 +178,11 @@ function tableRow({ stored: { report }, sections }: Row, now: number): Html {
   </tr>`;
 }
 
-function empty(isUnfinished: boolean): Html {
+function empty(counts: readonly StatusCount[], isUnfinished: boolean): Html {
+  if (counts.every((one) => one.count === 0))
+    return html`<p class="muted">
+      No report was ordered yet. <code>report-fleet submit --help</code> says how, and so does the HTTP API.
+    </p>`;
   return isUnfinished
     ? html`<p class="muted">None among the reports looked at so far.</p>`
     : html`<p class="muted">No report is like that.</p>`;

@@ -142,7 +142,7 @@ function takeText(
     answer.model,
     answer.tokens === null
       ? "no usage sent"
-      : `${count(answer.tokens.inputTokens)} in, ${count(answer.tokens.outputTokens)} out`,
+      : `${count(answer.tokens.inputTokens)} tokens in, ${count(answer.tokens.outputTokens)} out`,
     `${usd(answer.micros)}${answer.exact ? "" : " estimated"}`,
     took(answer.elapsedMs),
     `finished: ${answer.finishReason ?? "not said"}`,

@@ -226,7 +226,7 @@ function row(
     <td class="num" data-label="Waiting">
       ${count(open)} ${seen > open ? html`<small>of ${count(seen)}</small>` : NOTHING}
     </td>
-    <td class="num" data-label="Held">${count(group.creditsHeld)}</td>
+    <td class="num" data-label="Credits held">${count(group.creditsHeld)}</td>
     <td class="num" data-label="Spent">${usd(group.spentMicros)}</td>
     <td class="num" data-label="Wasted">${usd(group.wastedMicros)}</td>
     <td class="nowrap" data-label="Oldest">

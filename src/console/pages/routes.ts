@@ -67,7 +67,7 @@ function stateOf(route: RouteView, now: number): Html {
   const wait = (route.closedUntil ?? 0) - now;
   if (route.troubleSince !== null)
     return html`${status("waiting_for_retry", wait > 0 ? `silent, probed in ${shortWait(wait)}` : "silent, being probed")}
-      <small>since ${ago(route.troubleSince, now)}</small>`;
+      <small>began ${ago(route.troubleSince, now)}</small>`;
   if (wait > 0) return status("waiting_for_retry", `waits ${shortWait(wait)}, as the provider asked`);
   return status("completed", "open");
 }

@@ -87,7 +87,9 @@ function table(
           <td>${status(breaker.state, BREAKER_WORDS[breaker.state])}</td>
           <td class="why">${opening === null ? NOTHING : openingReason(opening)}</td>
           <td class="num" data-label="Version">${breaker.version}</td>
-          <td class="num" data-label="Price">${known === undefined ? "–" : count(known.credits)}</td>
+          <td class="num" data-label="Price">
+            ${known === undefined ? "–" : html`${count(known.credits)} <small>credits</small>`}
+          </td>
           <td class="num" data-label="Votes">
             ${votesIn(record).length} <small>of ${settings.threshold}</small>
           </td>
@@ -150,7 +152,7 @@ function standing(record: BreakerRecord, burnt: MicroUsd, now: number): Html {
   return html`<dl class="facts">
     <dt>State</dt>
     <dd>
-      ${status(breaker.state, BREAKER_WORDS[breaker.state])}${since === null ? NOTHING : html` since ${ago(since, now)}`},
+      ${status(breaker.state, BREAKER_WORDS[breaker.state])}${since === null ? NOTHING : html`, ${ago(since, now)}`},
       newest version ${breaker.version}
     </dd>
     ${

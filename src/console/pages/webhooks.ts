@@ -73,7 +73,7 @@ function stateOf({ state }: WebhookEndpoint, now: number): Html {
     return html`${status("open", "disabled")} <span class="why">${state.because}</span>`;
   return state.failingSince === null
     ? status("completed", "enabled")
-    : html`${status("needs_review", "failing")} <small>since ${ago(state.failingSince, now)}</small>`;
+    : html`${status("needs_review", "failing")} <small>began ${ago(state.failingSince, now)}</small>`;
 }
 
 function addForm(visit: Visit): Html {

@@ -78,12 +78,12 @@ function table(visit: Visit, rows: readonly Row[]): Html {
         ({ process, jobs }) =>
           html`<tr>
             <td class="mono">${process.id}<br /><small>pid ${process.pid}</small></td>
-            <td>${process.roles}</td>
+            <td>${process.roles.replaceAll(",", ", ")}</td>
             <td data-label="Version">${process.version}</td>
             <td>
               ${process.drainedBy === null ? status("running") : html`${status("waiting_for_retry", "drained")} <small>by ${process.drainedBy}</small>`}
             </td>
-            <td>${inHand(jobs)}</td>
+            <td data-label="In hand">${inHand(jobs)}</td>
             <td>
               ${visit.may("admin") && process.roles.includes("worker") ? drainForm(visit, process) : NOTHING}
             </td>
