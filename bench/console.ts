@@ -278,6 +278,7 @@ try {
     "/console/webhooks",
     "/console/keys",
     "/console/audit",
+    "/console/queues",
   ];
   const late: string[] = [];
   console.log(`\nfirst byte, ${SAMPLES} times each: median, 95 of 100, slowest, size`);

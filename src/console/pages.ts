@@ -7,6 +7,7 @@ import { groupProgressPages } from "./pages/group-progress.ts";
 import { keyPages } from "./pages/keys.ts";
 import { overviewPages } from "./pages/overview.ts";
 import { queuePages } from "./pages/queues.ts";
+import { reportBulkPages } from "./pages/report-bulk.ts";
 import { reportCsvPages } from "./pages/report-csv.ts";
 import { reportDocumentPages } from "./pages/report-document.ts";
 import { reportHistoryPages } from "./pages/report-history.ts";
@@ -31,6 +32,7 @@ export const PAGES: readonly (Page | Action)[] = [
   ...groupProgressPages,
   ...reportListPages,
   ...reportCsvPages,
+  ...reportBulkPages,
   ...reportPages,
   ...reportTextPages,
   ...reportDocumentPages,

@@ -1,5 +1,6 @@
 /** The list of reports where there are more than one page of them. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readAudit } from "../../src/store/audit.ts";
 import { startTestFleet, type TestFleet } from "../../src/testing.ts";
 import type { TestApi } from "../support/api.ts";
 import { signedIn, startTestConsole, type Visitor } from "../support/console.ts";
@@ -61,4 +62,40 @@ test("the list leads to the file of what it shows, and says whose reports it sho
   // Numbers of the whole fleet would not be those of this list.
   expect(text).not.toContain(`>${ORDERS}</span>`);
   expect((await viewer.get("/console/reports")).text).toContain(`>${ORDERS}</span>`);
+});
+
+test("an admin cancels chosen reports after seeing what that does to each, with one reason, and each is audited", async () => {
+  const admin = await signedIn(api, fleet.store, "admin", "mia");
+  expect((await viewer.get("/console/reports")).text).not.toContain("Cancel the chosen");
+  const { text } = await admin.get("/console/reports?account=globex");
+  const [first = "", second = "", third = ""] = [...text.matchAll(/name="id"\s+value="(rp-\w{25})"/g)].map(
+    ([, id = ""]) => id,
+  );
+  expect(text).toContain("Cancel the chosen");
+  const before = await fleet.balance("globex");
+  expect((await admin.send("/console/reports/cancel", {})).status).toBe(422);
+  const csrf = await admin.token();
+  const send = (path: string, ids: string[], why = "") =>
+    admin.postAll(path, [["csrf", csrf], ["why", why], ...ids.map((id): [string, string] => ["id", id])]);
+
+  // One of them is over before.
+  await admin.send(`/console/reports/${third}/cancel`, { why: "no longer wanted" });
+  const seen = await send("/console/reports/cancel", [first, second, third]);
+  expect(seen.text).toContain("Cancel 2 of 3 reports");
+  expect(seen.text).toContain("6 credits go back.");
+  expect(seen.text).toContain("is left:");
+  expect((await fleet.balance("globex")).held).toBe(before.held - 3);
+
+  expect((await send("/console/reports/cancel/decided", [first, second])).status).toBe(422);
+  await send(
+    "/console/reports/cancel/decided",
+    [first, second, "rp-0000000000000000000000000"],
+    "ordered twice",
+  );
+  expect((await admin.get("/console")).text).toContain("2 reports are cancelled; the credits went back.");
+  expect((await fleet.balance("globex")).held).toBe(before.held - 9);
+  const rows = await readAudit(fleet.store, 2);
+  for (const row of rows)
+    expect(row).toMatchObject({ action: "cancel", by: "mia (console)", why: "ordered twice" });
+  expect(new Set(rows.map(({ report }) => report))).toEqual(new Set([first, second]));
 });

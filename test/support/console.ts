@@ -74,6 +74,12 @@ export class Visitor {
     return this.#ask("POST", path, { ...from, ...headers }, new URLSearchParams(fields));
   }
 
+  /** Fields of one name may stand several times. */
+  postAll(path: string, fields: [string, string][]): Promise<Read> {
+    const from = { "Sec-Fetch-Site": "same-origin", Origin: this.#url };
+    return this.#ask("POST", path, from, new URLSearchParams(fields));
+  }
+
   /** As Bull Board's page does it. */
   put(path: string, headers: Record<string, string> = {}): Promise<Read> {
     const from = { "Sec-Fetch-Site": "same-origin", Origin: this.#url };

@@ -2,10 +2,12 @@
 import { isReportId } from "../../domain/ids.ts";
 import { FAILURE_KINDS, totalSpend } from "../../domain/failure.ts";
 import { progressPercent, type Section } from "../../domain/report.ts";
+import { mayAct } from "../../domain/review.ts";
 import { listBreakers } from "../../store/read-breakers.ts";
 import { countByStatus, findReports, type Place, type StatusCount } from "../../store/find-reports.ts";
 import { redisNow, type Store } from "../../store/redis.ts";
 import { readReport, readSectionsOf, type StoredReport } from "../../store/reports.ts";
+import { form } from "../form.ts";
 import { ago, count, credits, status, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { reportLink } from "../links.ts";
@@ -22,13 +24,16 @@ import {
 import { parseSearch, QUALIFIERS } from "../search.ts";
 
 const ROWS = 50;
+/** The form that the rows' marks belong to. */
+const CHOSEN = "chosen";
 
 const list = page({
   path: "/reports",
   role: "viewer",
   query: reportQuery,
-  async show({ desk, query: asked }) {
-    const { store } = desk;
+  async show(visit) {
+    const { query: asked } = visit;
+    const { store } = visit.desk;
     // Whoever pastes an id wants that report.
     const id = asked.q.trim();
     if (isReportId(id) && (await readReport(store, id)) !== null) return { to: `/console/reports/${id}` };
@@ -46,9 +51,20 @@ const list = page({
       body: html`<h1>Reports</h1>
         ${tabs(asked, counts)} ${filters(asked, types)}
         <div id="reports" data-live="reports">
-          ${rows.length === 0 ? empty(counts, found.next !== null) : table(rows, now)}
+          ${rows.length === 0 ? empty(counts, found.next !== null) : table(rows, now, visit.may("admin"))}
           ${more(asked, found.next, rows.length, found.lookedAt)}
-        </div>`,
+        </div>
+        ${
+          visit.may("admin") && rows.some(mayBeCancelled)
+            ? form(
+                visit,
+                "/reports/cancel",
+                html`<button class="plain">Cancel the chosen…</button>`,
+                "inline",
+                CHOSEN,
+              )
+            : NOTHING
+        }`,
     };
   },
 });
@@ -133,7 +149,11 @@ function option(value: string, chosen: string | undefined): Html {
   return html`<option ${value === chosen ? html`selected` : NOTHING}>${value}</option>`;
 }
 
-function table(rows: readonly Row[], now: number): Html {
+function mayBeCancelled({ stored: { report } }: Row): boolean {
+  return mayAct("cancel", report.status).allowed;
+}
+
+function table(rows: readonly Row[], now: number, mayChoose: boolean): Html {
   return html`<table class="cards">
     <thead>
       <tr>
@@ -147,18 +167,21 @@ function table(rows: readonly Row[], now: number): Html {
       </tr>
     </thead>
     <tbody data-rows>
-      ${rows.map((row) => tableRow(row, now))}
+      ${rows.map((row) => tableRow(row, now, mayChoose && mayBeCancelled(row)))}
     </tbody>
   </table>`;
 }
 
-function tableRow({ stored: { report }, sections }: Row, now: number): Html {
+function tableRow({ stored: { report }, sections }: Row, now: number, mayChoose: boolean): Html {
   const reason = reasonOf(report, sections, now);
   const done = progressPercent(report, sections);
   const tags = Object.entries(report.tags);
   const wasted = report.spend.wasted;
   return html`<tr id="row-${report.id}">
-    <td>${status(report.status)}</td>
+    <td>
+      ${mayChoose ? html`<input type="checkbox" name="id" value="${report.id}" form="${CHOSEN}" aria-label="Choose ${report.id}" />` : NOTHING}
+      ${status(report.status)}
+    </td>
     <td>
       <a href="${reportLink(report.id)}">${report.type}</a>
       <span class="muted">for ${report.account}</span> <br /><small class="mono">${report.id}</small>

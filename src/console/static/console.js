@@ -95,7 +95,9 @@ function isInUse(element) {
   if (active?.matches("input, textarea, select") && element.contains(active)) return true;
   if (
     all("textarea, input", element).some(
-      (field) => field.type !== "hidden" && field.value !== field.defaultValue,
+      (field) =>
+        field.type !== "hidden" &&
+        (field.value !== field.defaultValue || field.checked !== field.defaultChecked),
     )
   )
     return true;
