@@ -28,7 +28,7 @@ import { totalSpend } from "../src/domain/failure.ts";
 import { FleetError } from "../src/domain/fleet-error.ts";
 import { formatUsd, type MicroUsd, type ReportId } from "../src/domain/ids.ts";
 import { isFinished } from "../src/domain/report.ts";
-import { startSimulatedProvider } from "../src/llm/simulated-provider.ts";
+import { startSimulatedProvider, type SimulatedLatency } from "../src/llm/simulated-provider.ts";
 import type { Models } from "../src/llm/models.ts";
 import { submitReport } from "../src/producer/submit-report.ts";
 import type { ReportType } from "../src/report-types/define-report.ts";
@@ -63,7 +63,10 @@ import { openRedis } from "./redis/open-redis.ts";
 
 const ACCOUNT = "demo";
 /** Slow enough to watch, far faster than a real model. */
-const LATENCY = { firstByteMs: [300, 900], perTokenMs: 1.5 } as const;
+function latencyOf({ timeScale }: Config): SimulatedLatency {
+  return { firstByteMs: [300 * timeScale, 900 * timeScale], perTokenMs: 1.5 * timeScale };
+}
+
 const WELCOME_CREDITS = 1_000;
 const MOST_EARLIER = 10_000;
 
@@ -145,7 +148,10 @@ async function withProvider(
 ): Promise<number> {
   const provider = options.live
     ? null
-    : await startSimulatedProvider({ latency: LATENCY, faults: [...STORY_FAULTS, ...ORDERING_FAULTS] });
+    : await startSimulatedProvider({
+        latency: latencyOf(config),
+        faults: [...STORY_FAULTS, ...ORDERING_FAULTS],
+      });
   try {
     const models = provider === null ? configuredModels(config) : simulatedModels(config, provider.url);
     const plan = await planOf(config, options, models);
