@@ -11,8 +11,8 @@ import type { Command } from "./redis-commands.ts";
 export type ScriptName = `${string}/${string}`;
 
 export class ScriptNames {
-  /** The lines that a script's text has for itself, by its name. */
-  readonly #marks = new Map<ScriptName, string>();
+  /** The lines of code that stand in a script of this name as they are sent; its comments are not. */
+  readonly #lines = new Map<ScriptName, string[]>();
   readonly #bySha = new Map<string, ScriptName>();
 
   constructor(sources: string) {
@@ -21,17 +21,18 @@ export class ScriptNames {
       for (const [, constant, body = ""] of text.matchAll(
         /^const ([A-Z_]+) = (?:starting|saving)Script\(`([^`]*)`/gm,
       )) {
-        const mark = body.split("\n").find((line) => line.startsWith("-- KEYS"));
-        if (mark !== undefined) this.#marks.set(`${basename(file, ".ts")}/${constant}`, mark);
+        // Comments are not sent, and what is put together or escaped stands differently in the sources.
+        const lines = body.split("\n").filter((line) => !/^\s*(?:--|$)|\$\{|\\/.test(line));
+        this.#lines.set(`${basename(file, ".ts")}/${constant}`, lines);
       }
     }
   }
 
   /** Throws for a name that the sources do not have, or a fault would wait for it in vain. */
   require(name: ScriptName): ScriptName {
-    if (!this.#marks.has(name))
+    if (!this.#lines.has(name))
       throw new Error(
-        `The sources have no script ${name}; there are ${[...this.#marks.keys()].sort().join(", ")}.`,
+        `The sources have no script ${name}; there are ${[...this.#lines.keys()].sort().join(", ")}.`,
       );
     return name;
   }
@@ -43,9 +44,16 @@ export class ScriptNames {
     if (code === undefined) return null;
     if (verb === "EVALSHA") return this.#bySha.get(code.toString("latin1")) ?? null;
     if (verb !== "EVAL") return null;
-    const text = code.toString("utf8");
-    const sha = createHash("sha1").update(code).digest("hex");
-    for (const [name, mark] of this.#marks) if (text.includes(`\n${mark}\n`)) this.#bySha.set(sha, name);
-    return this.#bySha.get(sha) ?? null;
+    const name = this.#nameOf(new Set(code.toString("utf8").split("\n")));
+    if (name !== null) this.#bySha.set(createHash("sha1").update(code).digest("hex"), name);
+    return name;
+  }
+
+  /** The one with the most lines of those that are there as a whole: a short script may stand in a long one. */
+  #nameOf(sent: ReadonlySet<string>): ScriptName | null {
+    const whole = [...this.#lines].filter(
+      ([, lines]) => lines.length > 0 && lines.every((line) => sent.has(line)),
+    );
+    return whole.toSorted(([, a], [, b]) => b.length - a.length)[0]?.[0] ?? null;
   }
 }

@@ -104,8 +104,8 @@ end
       },
       {
         file: "store/script.ts",
-        from: "string.format('%.0f', amount)",
-        to: "string.format('%.15g', amount)",
+        from: "string.format('%d', amount)",
+        to: "string.format('%.15g', amount + 0)",
       },
       {
         file: "store/credits.ts",
