@@ -225,9 +225,10 @@ function dryRunIn(route: Route, request: Request): { dry: boolean; query: unknow
   if (route.dryRun === undefined) return { dry: false, query: request.query, body };
   const { dry_run, ...query } = request.query;
   const dry = checked(z.object({ dry_run: DryRun }), { dry_run }).dry_run === "true";
-  // Nothing is decided, so nobody has to say why.
-  const unreasoned = typeof body === "object" && body !== null && !Array.isArray(body);
-  return { dry, query, body: dry && unreasoned ? { why: "a dry run", ...body } : body };
+  // Nothing is decided, so nobody has to say why, or to send anything where that was all.
+  const said = body ?? {};
+  const unreasoned = typeof said === "object" && !Array.isArray(said);
+  return { dry, query, body: dry && unreasoned ? { why: "a dry run", ...said } : body };
 }
 
 function checked<T extends z.ZodType>(schema: T | undefined, value: unknown): z.output<T> {

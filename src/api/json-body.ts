@@ -26,8 +26,8 @@ export function jsonBody(maxBytes: number): RequestHandler[] {
 }
 
 function requireJson(request: Request, _response: Response, next: NextFunction): void {
-  // `is` answers null where there is no body at all; then the schema says what is missing.
-  if (request.is("application/json") === false)
+  // Where there is no body at all, the schema says what is missing. `is` takes a length of 0 for a body.
+  if (request.get("Content-Length") !== "0" && request.is("application/json") === false)
     throw new Problem("unsupported_media_type", "Send the body as application/json.");
   next();
 }

@@ -161,6 +161,7 @@ test("a decision needs the version that was looked at, and a stale one changes n
   // A dry run decides nothing, so it needs neither a version nor a reason.
   const dry = await decide(null, "resume?dry_run=true", {});
   expect(dry.json).toMatchObject({ action: "resume", possible: true, keptSections: ["second"] });
+  expect((await call(api, buyer, "POST", `${path}/resume?dry_run=true`)).json).toEqual(dry.json);
   const skipped = await decide(null, "skip?dry_run=true", {});
   expect(skipped.json).toMatchObject({ credits: { held: 0, charged: 2, returned: 3 } });
   expect(await decide(null, "skip?dry_run=maybe", {})).toMatchObject({ status: 422 });
