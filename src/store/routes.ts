@@ -126,7 +126,8 @@ const OPEN = savingScript(`${AUDIT_LUA}
 -- KEYS route events_fleet audit   ARGV event route by why
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
 local because = redis.call('HGET', KEYS[1], 'closed')
-redis.call('HDEL', KEYS[1], 'closed', 'closedAt', 'closedUntil', 'troubleSince', 'troubleCount', 'probeUntil')
+-- Where nothing kept it shut nobody has opened it, nor told anybody so: a repeat is no second decision.
+if redis.call('HDEL', KEYS[1], 'closed', 'closedAt', 'closedUntil', 'troubleSince', 'troubleCount', 'probeUntil') == 0 then return 'open' end
 emit('', KEYS[2], ARGV[1])
 audit(KEYS[3], 'open_route', '', '', ARGV[3], ARGV[4], ARGV[2] .. ': ' .. (because and 'closed: ' .. because or 'open'), ARGV[2] .. ': open')
 return 'open'

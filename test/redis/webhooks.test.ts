@@ -127,12 +127,13 @@ test("stops and outages of the fleet are the operator's to hear, each once", asy
   await announceType(store, { type: "topic", version: 1, breaker: DEFAULT_BREAKER }, 60_000);
   for (const to of ["open", "half_open", "closed"] as const)
     for (let time = 0; time < 2; time += 1) await turnBreaker(store, "topic", { to, ...before });
+  await store.redis.hset(store.keys.route(route), "answeredAt", 1);
   await closeRoute(store, route, "invalid key sk-canary", "p1", 0);
   await closeRoute(store, route, "invalid key sk-canary", "p2", 0);
-  await openRoute(store, route, "ada");
+  for (const by of ["ada", "bob"]) expect(await openRoute(store, route, by)).toBe("open");
   await stopSpending(store, "too dear", "ada");
   await stopSpending(store, "too dear", "bob");
-  await startSpending(store, "ada");
+  for (const by of ["ada", "bob"]) await startSpending(store, by);
 
   const messages = await told(endpoint);
   expect(messages.map(({ type }) => type)).toEqual([
