@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     ...usual.test,
     include: ["test/chaos/**/*.test.ts"],
-    exclude: ["test/chaos/failover.test.ts"],
+    exclude: [],
     maxWorkers: 1,
     testTimeout: 300_000,
   },

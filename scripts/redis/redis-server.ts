@@ -233,6 +233,8 @@ export function quickClient(port: number, connectionName?: string): Redis {
     connectTimeout: 1_000,
     commandTimeout: 2_000,
     maxRetriesPerRequest: 0,
+    // One that is frozen never says that it has closed.
+    disconnectTimeout: 100,
     // INFO and CONFIG answer while the server loads; a ready check would wait for the end of it.
     enableReadyCheck: false,
     ...(connectionName === undefined ? {} : { connectionName }),
