@@ -46,8 +46,6 @@ try {
   });
   try {
     const { ids } = await playStory(fleet.fleet.workshop);
-    say(`Orders come in for ${ORDERING_MS / 60_000} min, so that spend has a course.`);
-    await keepOrdering(fleet.fleet.workshop, AbortSignal.timeout(ORDERING_MS)).catch(() => undefined);
     const [parked] = await listCases(fleet.store, { report: ids.parked, limit: 1 });
     if (parked === undefined) throw new Error("Nothing was parked.");
     const config = loadConfig({ PORT: "0", CONSOLE_ENVIRONMENT: "staging" });
@@ -58,6 +56,10 @@ try {
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
     mkdirSync(FOLDER, { recursive: true });
+    const shoot = async (picture: Picture) => {
+      const link = await makeLink(fleet.store, { name: "ada", role: "admin" }, LINK_MS);
+      await take(browser, api.url, link, picture);
+    };
     for (const picture of [
       { name: "overview", address: "" },
       { name: "reports", address: "/reports" },
@@ -66,15 +68,12 @@ try {
       { name: "case", address: `/review/${parked.id}` },
       { name: "group", address: `/groups/${parked.group}` },
       { name: "type", address: "/types/price-watch", dark: true },
-      { name: "spend", address: "/spend", dark: true },
       { name: "case-on-a-phone", address: `/review/${parked.id}`, size: PHONE },
     ] satisfies Picture[])
-      await take(
-        browser,
-        api.url,
-        await makeLink(fleet.store, { name: "ada", role: "admin" }, LINK_MS),
-        picture,
-      );
+      await shoot(picture);
+    say(`Orders come in for ${ORDERING_MS / 60_000} min, so that spend has a course.`);
+    await keepOrdering(fleet.fleet.workshop, AbortSignal.timeout(ORDERING_MS)).catch(() => undefined);
+    await shoot({ name: "spend", address: "/spend", dark: true });
     await browser.close();
     await api.close();
   } finally {

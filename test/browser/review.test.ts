@@ -1,6 +1,6 @@
 /** The review desk as a person uses it: hands on the keyboard, texts that want to be run, and the price before the decision. */
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { cancelReport } from "../../src/desk/end-by-person.ts";
 import { turnBreaker } from "../../src/store/breakers.ts";
 import type { TestApi } from "../support/api.ts";
@@ -50,6 +50,10 @@ test("a person finds a failure, edits it, sees it fit as it is written, and deci
 
 test("two people at the same inbox see at once which case the other looks at, and which is free again", async () => {
   const { id, found } = await story.parked("Proseware");
+  // The next story has a group of its own.
+  onTestFinished(async () => {
+    await cancelReport(story.fleet.fleet.workshop, id, { by: "mia (console)", why: "ordered twice" });
+  });
   const visitors = [];
   for (const name of ["rhea", "rob"])
     visitors.push(await visit(browser, api, story.fleet.store, { name, role: "reviewer" }));
@@ -67,7 +71,6 @@ test("two people at the same inbox see at once which case the other looks at, an
     await visitor.expectClean();
     await visitor.close();
   }
-  await cancelReport(story.fleet.fleet.workshop, id, { by: "mia (console)", why: "ordered twice" });
 });
 
 test("a person prices and resumes a case, and then a group with a canary, and watches it end", async () => {

@@ -265,6 +265,17 @@ test("a document comes in a frame that may run nothing, and as files to keep", a
   expect((await viewer.get("/console/reports/%00")).status).toBe(404);
 });
 
+test("where a busy fleet's news reaches back less than an hour, the overview says how far it looked", async () => {
+  const viewer = await signedIn(api, fleet.store, "viewer");
+  expect((await viewer.get("/console")).text).toContain("<h2>The last hour</h2>");
+  const { redis, keys } = fleet.store;
+  const line = JSON.stringify({ event: "call.accepted", report: "rp-x", section: "first", call: "draft" });
+  const pipeline = redis.pipeline();
+  for (let nth = 0; nth < 1_000; nth++) pipeline.xadd(keys.fleetEvents, "*", "e", line);
+  await pipeline.exec();
+  expect((await viewer.get("/console")).text).toMatch(/<h2>The last \d+ s<\/h2>/);
+});
+
 test("a link from elsewhere is followed by a page of ours, since a strict cookie stays at home", async () => {
   const led = await new Visitor(api).get("/console/reports", { "Sec-Fetch-Site": "cross-site" });
   expect(led.status).toBe(200);

@@ -28,7 +28,7 @@ const HOUR_MS = 3_600_000;
 const MOST_GROUPS = 5;
 const DAYS = 14;
 /** Among so many of the newest events the news is looked for. */
-const EVENTS = 400;
+const EVENTS = 1_000;
 const MOST_NEWS = 12;
 
 const overview = page({
@@ -37,7 +37,9 @@ const overview = page({
   async show(visit) {
     const { store } = visit.desk;
     const [state, stopped] = await Promise.all([readState(store), readSpendingStop(store)]);
-    const news = html`<h2>The last hour</h2>
+    // A busy fleet has more events an hour than are looked at; then the title says how far back they reach.
+    const reach = state.newsMs < HOUR_MS ? shortWait(state.newsMs) : "hour";
+    const news = html`<h2>The last ${reach}</h2>
       ${lately(state)}`;
     return {
       title: "Overview",
@@ -72,6 +74,8 @@ interface State {
   days: Awaited<ReturnType<typeof readSpendSums>>;
   held: number;
   processes: ProcessRecord[];
+  /** How far back the news is looked for. */
+  newsMs: number;
   news: News[];
 }
 
@@ -114,6 +118,7 @@ async function readState(store: Store): Promise<State> {
     days,
     held,
     processes,
+    newsMs: events.length < EVENTS ? HOUR_MS : now - (events.at(-1)?.at ?? now),
     news: gathered(news).slice(0, MOST_NEWS),
   };
 }

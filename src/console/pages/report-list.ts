@@ -184,7 +184,7 @@ function tableRow({ stored: { report }, sections }: Row, now: number, mayChoose:
     </td>
     <td>
       <a href="${reportLink(report.id)}">${report.type}</a>
-      <span class="muted">for ${report.account}</span> <br /><small class="mono">${report.id}</small>
+      <span class="muted">for ${report.account}</span> <br /><small class="mono nowrap">${report.id}</small>
       ${tags.length === 0 ? NOTHING : html`<br /><small>${tags.map(([name, value]) => `${name}: ${value}`).join(", ")}</small>`}
     </td>
     <td class="why">

@@ -100,8 +100,10 @@ export function listen(page: Page, ours: string): string[] {
       complaints.push(`asked elsewhere: ${url}`);
   });
   page.on("requestfailed", (request) => {
-    // A stream that a page leaves behind has not failed.
-    if (request.url().endsWith("/console/events")) return;
+    // What a page leaves behind when somebody goes on has not failed: its stream, and its asking for its newest self.
+    const isLeft = request.failure()?.errorText === "net::ERR_ABORTED";
+    if (request.url().endsWith("/console/events") || (isLeft && request.headers()["x-live"] !== undefined))
+      return;
     complaints.push(`failed: ${request.url()} ${request.failure()?.errorText ?? ""}`);
   });
   return complaints;
