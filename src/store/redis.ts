@@ -25,8 +25,9 @@ export interface Store {
 const OVER = new WeakSet<Redis>();
 
 /**
- * Ends when it is told to, whatever state it is in. Between two tries to connect ioredis has nothing to close, so it never
- * says that it has ended, and what waits for an answer waits for ever.
+ * Ends when it is told to, whatever state it is in. Between two tries to connect ioredis 6.0 has nothing to close, so it never
+ * says that it has ended: what waits for an answer waits for ever, and so does BullMQ, which closes a worker only after the
+ * end of its blocking connection.
  */
 class EndingRedis extends Redis {
   /** BullMQ makes its blocking connections by `duplicate`, and opens them again by itself. */
@@ -65,23 +66,9 @@ export function endForGood(redis: Redis): void {
 /**
  * Sends the commands of one turn of the event loop in one packet. A write of its own for each costs more than most of the
  * commands themselves, here and in Redis. No command waits longer than the turn lasts.
- *
- * And it ends when it is told to, also between two tries to reach Redis: there ioredis 6.0 forgets its next try and tells
- * nobody, and BullMQ, which waits for the end of its link before a worker is closed, waits for ever.
  */
 class PacketRedis extends EndingRedis {
   #holding = false;
-
-  override disconnect(reconnect = false): void {
-    // As one that has not connected yet: its end is told at once.
-    if (!reconnect && this.status === "reconnecting") this.status = "wait";
-    super.disconnect(reconnect);
-  }
-
-  /** BullMQ makes its blocking link of ours. */
-  override duplicate(override: Partial<RedisOptions> = {}): Redis {
-    return new PacketRedis({ ...this.options, ...override } as ReturnType<typeof common>);
-  }
 
   override sendCommand(command: Command, stream?: Parameters<Redis["sendCommand"]>[1]): unknown {
     this.#holdUntilTurnEnds();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import type { Redis } from "ioredis";
-import { connectForBlocking } from "../../../src/store/redis.ts";
+import { connectForBlocking, endForGood } from "../../../src/store/redis.ts";
 
 /** Nobody listens there any more. */
 async function aClosedPort(): Promise<number> {
@@ -31,4 +31,14 @@ test("a process that is told to stop while Redis is away ends, its own links and
     expect(await answer).toContain("closed");
     expect(link.status).toBe("end");
   }
+});
+
+test("nobody opens a link again that a process has ended for good, as BullMQ would while it closes", async () => {
+  const own = connectForBlocking(`redis://127.0.0.1:${await aClosedPort()}`);
+  const made = own.duplicate();
+  const ended = Promise.all([told(own, "end"), told(made, "end")]);
+  endForGood(own);
+  await ended;
+  for (const link of [own, made]) await expect(link.connect()).rejects.toThrow("Connection is closed.");
+  expect([own.status, made.status]).toEqual(["end", "end"]);
 });
