@@ -164,24 +164,24 @@ function table(rows: readonly Row[], now: number, mayChoose: boolean): Html {
         <th class="num">Credits</th>
         <th class="num">Spent</th>
         <th class="num">Ordered</th>
+        ${mayChoose ? html`<th><span class="sr">Choose</span></th>` : NOTHING}
       </tr>
     </thead>
     <tbody data-rows>
-      ${rows.map((row) => tableRow(row, now, mayChoose && mayBeCancelled(row)))}
+      ${rows.map((row) => tableRow(row, now, mayChoose))}
     </tbody>
   </table>`;
 }
 
-function tableRow({ stored: { report }, sections }: Row, now: number, mayChoose: boolean): Html {
+function tableRow(row: Row, now: number, mayChoose: boolean): Html {
+  const { sections } = row;
+  const { report } = row.stored;
   const reason = reasonOf(report, sections, now);
   const done = progressPercent(report, sections);
   const tags = Object.entries(report.tags);
   const wasted = report.spend.wasted;
   return html`<tr id="row-${report.id}">
-    <td>
-      ${mayChoose ? html`<input type="checkbox" name="id" value="${report.id}" form="${CHOSEN}" aria-label="Choose ${report.id}" />` : NOTHING}
-      ${status(report.status)}
-    </td>
+    <td>${status(report.status)}</td>
     <td>
       <a href="${reportLink(report.id)}">${report.type}</a>
       <span class="muted">for ${report.account}</span> <br /><small class="mono nowrap">${report.id}</small>
@@ -198,7 +198,12 @@ function tableRow({ stored: { report }, sections }: Row, now: number, mayChoose:
       ${wasted === 0 ? NOTHING : html`<br /><small class="bad">${usd(wasted)} wasted</small>`}
     </td>
     <td class="num" data-label="Ordered">${ago(report.createdAt, now)}</td>
+    ${mayChoose ? html`<td class="num">${mayBeCancelled(row) ? checkbox(report.id) : NOTHING}</td>` : NOTHING}
   </tr>`;
+}
+
+function checkbox(id: string): Html {
+  return html`<input type="checkbox" name="id" value="${id}" form="${CHOSEN}" aria-label="Choose ${id}" />`;
 }
 
 function empty(counts: readonly StatusCount[], isUnfinished: boolean): Html {
