@@ -28,7 +28,7 @@ const HOUR_MS = 3_600_000;
 const MOST_GROUPS = 5;
 const DAYS = 14;
 /** Among so many of the newest events the news is looked for. */
-const EVENTS = 1_000;
+const EVENTS = 400;
 const MOST_NEWS = 12;
 
 const overview = page({
