@@ -247,7 +247,7 @@ function completing(report: Report, view: View): Operation {
   };
 }
 
-function turning(to: BreakerState): Operation {
+export function turning(to: BreakerState): Operation {
   const saw = { open: "opened", closed: "closed", half_open: "trial" } as const;
   return {
     name: "turn",
