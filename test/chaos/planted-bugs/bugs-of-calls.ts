@@ -30,9 +30,19 @@ export const BUGS_OF_CALLS: readonly PlantedBug[] = [
   },
   {
     name: "SDK retries on",
-    because: "The client library asks again by itself, and the books know of one request.",
+    because: "The client asks again by itself, and the books know of one request.",
     caughtBy: [8],
     scenario: "provider",
-    edits: [{ file: "llm/openai-client.ts", from: "maxRetries: 0,", to: "maxRetries: 2," }],
+    edits: [
+      {
+        file: "llm/openai-client.ts",
+        from: `await fillExchange(exchange, limits, { url, method: "POST", headers, body });`,
+        to: `for (let tries = 1; tries <= 3; tries++) {
+    exchange.error = null;
+    await fillExchange(exchange, limits, { url, method: "POST", headers, body });
+    if (exchange.error === null && (exchange.status ?? 500) < 500) break;
+  }`,
+      },
+    ],
   },
 ];
