@@ -7,20 +7,17 @@ import { strike, until, withSlot, type Chaos, type Fault } from "./fault.ts";
 const FAULT = "F1";
 const COMES_WITHIN_MS = 25_000;
 
-const POINTS: readonly { role: FleetSlot["role"]; point: string; script: ScriptName; aim: Aim }[] = [
-  { role: "worker", point: "while the provider answers", script: "calls/BEGIN", aim: "pass" },
-  { role: "worker", point: "after record, before the section goes on", script: "calls/RECORD", aim: "after" },
-  { role: "orchestrator", point: "after it delivered", script: "deliver/DELIVER", aim: "after" },
-  { role: "worker", point: "after finish, before the job ends", script: "sections/FINISH", aim: "after" },
-  { role: "worker", point: "before begin", script: "calls/BEGIN", aim: "before" },
-  { role: "worker", point: "after the answer, before record", script: "calls/RECORD", aim: "before" },
-  {
-    role: "orchestrator",
-    point: "after it started a round, before its jobs are there",
-    script: "reports/START_ROUND",
-    aim: "after",
-  },
-  { role: "orchestrator", point: "before it delivered", script: "deliver/DELIVER", aim: "before" },
+type Point = readonly [role: FleetSlot["role"], script: ScriptName, aim: Aim, point: string];
+
+const POINTS: readonly Point[] = [
+  ["worker", "calls/BEGIN", "pass", "while the provider answers"],
+  ["worker", "calls/RECORD", "after", "after record, before the section goes on"],
+  ["orchestrator", "deliver/DELIVER", "after", "after it delivered"],
+  ["worker", "sections/FINISH", "after", "after finish, before the job ends"],
+  ["worker", "calls/BEGIN", "before", "before begin"],
+  ["worker", "calls/RECORD", "before", "after the answer, before record"],
+  ["orchestrator", "reports/START_ROUND", "after", "after it started a round, before its jobs are there"],
+  ["orchestrator", "deliver/DELIVER", "before", "before it delivered"],
 ];
 
 export const killed: Fault = {
@@ -28,15 +25,11 @@ export const killed: Fault = {
   what: "a worker or the orchestrator is killed at a point of its work",
   async inject(chaos, nth) {
     const point = POINTS[nth % POINTS.length];
-    if (point !== undefined) await withSlot(chaos, FAULT, point.role, (slot) => killAt(chaos, slot, point));
+    if (point !== undefined) await withSlot(chaos, FAULT, point[0], (slot) => killAt(chaos, slot, point));
   },
 };
 
-async function killAt(
-  chaos: Chaos,
-  slot: FleetSlot,
-  { point, script, aim }: (typeof POINTS)[number],
-): Promise<void> {
+async function killAt(chaos: Chaos, slot: FleetSlot, [, script, aim, point]: Point): Promise<void> {
   const target = slot.incarnation;
   await strike(chaos, FAULT, target, async () => {
     let inFlight = 0;

@@ -2,7 +2,7 @@
  * Plants each bug in a copy of the sources, runs it, and sees whether the checker names one of the invariants that it
  * breaks. The clean sources go first under every scenario and must be green: the checker is the same, and knows of no bug.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPOSITORY, runChaos, type RunResult } from "../run.ts";
@@ -86,8 +86,8 @@ function plant(bug: PlantedBug): string {
   const copy = mkdtempSync(join(tmpdir(), "report-fleet-planted-"));
   for (const part of ["src", "bin", "examples", "package.json"])
     cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
-  mkdirSync(join(copy, "test/chaos"), { recursive: true });
-  cpSync(join(REPOSITORY, "test/chaos/report-types.ts"), join(copy, "test/chaos/report-types.ts"));
+  for (const part of ["test/chaos/report-types.ts", "test/support/report-types"])
+    cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
   symlinkSync(join(REPOSITORY, "node_modules"), join(copy, "node_modules"));
   for (const [file, text] of editedFiles(bug)) writeFileSync(join(copy, "src", file), text);
   return copy;

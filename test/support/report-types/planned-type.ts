@@ -1,18 +1,14 @@
 import { z } from "zod";
-import { defineReport, json, text } from "../../../src/report-types/define-report.ts";
-import { Topic } from "./topic-type.ts";
+import { defineReport, json, text, type PlannedSections } from "../../../src/report-types/define-report.ts";
+import { Topic, type Mark } from "./topic-type.ts";
 
 const Chapters = z.object({ chapters: z.array(z.string()).min(2).max(4) });
 
-/** Its sections are planned by a call to a model, and the last one reads all others. */
-export const aPlannedType = defineReport<Topic>({
-  type: "planned",
-  version: 1,
-  title: "Planned",
-  source: Topic,
-  credits: 5,
-  budget: { usd: 1 },
-  sections: {
+/** Planned by a call to a model, and the last section reads all others. The chaos suite orders them too. */
+export function plannedChapters<Source extends Topic>(
+  mark: Mark<Source>,
+): PlannedSections<Source, undefined> {
+  return {
     maxSections: 5,
     promptVersions: ["1"],
     plan: async (context) => {
@@ -22,7 +18,7 @@ export const aPlannedType = defineReport<Topic>({
         messages: [
           {
             role: "user",
-            content: `[[planned/plan/plan]] Name the chapters of a text about ${context.source.topic}.`,
+            content: `${mark("plan", context.source)} Name the chapters of a text about ${context.source.topic}.`,
           },
         ],
       });
@@ -44,7 +40,7 @@ export const aPlannedType = defineReport<Topic>({
         prompt: ({ source, section }) => [
           {
             role: "user",
-            content: `[[planned/${section.key}/write]] Write the chapter ${section.title} of a text about ${source.topic}.`,
+            content: `${mark(section.key, source)} Write the chapter ${section.title} of a text about ${source.topic}.`,
           },
         ],
       },
@@ -56,12 +52,22 @@ export const aPlannedType = defineReport<Topic>({
         prompt: ({ source, sections }) => [
           {
             role: "user",
-            content: `[[planned/close/write]] Write a summary about ${source.topic}, of: ${Object.values(sections).map(String).join("\n")}`,
+            content: `${mark("close", source)} Write a summary about ${source.topic}, of: ${Object.values(sections).map(String).join("\n")}`,
           },
         ],
       },
     ],
-  },
+  };
+}
+
+export const aPlannedType = defineReport<Topic>({
+  type: "planned",
+  version: 1,
+  title: "Planned",
+  source: Topic,
+  credits: 5,
+  budget: { usd: 1 },
+  sections: plannedChapters((section) => `[[planned/${section}/${section === "plan" ? "plan" : "write"}]]`),
   assemble: ({ source, sections }) => ({
     title: source.topic,
     markdown: sections.map(({ title, output }) => `## ${title}\n\n${String(output)}`).join("\n\n"),
