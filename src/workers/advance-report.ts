@@ -23,15 +23,8 @@ import {
 } from "../store/deliver.ts";
 import { settleProbe } from "../store/breakers.ts";
 import type { ReportJobData, SectionJobData } from "../store/queues.ts";
-import {
-  parkReport,
-  readReport,
-  readSections,
-  readSource,
-  savePlan,
-  startRound,
-  type StoredReport,
-} from "../store/reports.ts";
+import { parkReport, savePlan, startRound } from "../store/report-transitions.ts";
+import { readReport, readSections, readSource, type StoredReport } from "../store/reports.ts";
 import { readOutput } from "../store/read-sections.ts";
 import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";

@@ -8,7 +8,8 @@
  */
 import type { ReportId } from "../domain/ids.ts";
 import { readySections } from "../report-types/plan.ts";
-import { readReport, readSections, startRound } from "../store/reports.ts";
+import { startRound } from "../store/report-transitions.ts";
+import { readReport, readSections } from "../store/reports.ts";
 import type { Queues } from "../store/queues.ts";
 import type { Store } from "../store/redis.ts";
 

@@ -12,7 +12,7 @@ import { turnBreaker } from "../../src/store/breakers.ts";
 import { readNewestEvents } from "../../src/store/read-events.ts";
 import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/read-breakers.ts";
 import { sectionsQueue } from "../../src/store/queues.ts";
-import { startRound } from "../../src/store/reports.ts";
+import { startRound } from "../../src/store/report-transitions.ts";
 import {
   startSimulatedProvider,
   startTestFleet,

@@ -6,7 +6,7 @@ import type { PlannedSection } from "../../src/domain/report.ts";
 import { settleProbe } from "../../src/store/breakers.ts";
 import { deliver, saveArtefact, type Artefact, type DeliveryTerms } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
-import { parkReport, savePlan, startRound } from "../../src/store/reports.ts";
+import { parkReport, savePlan, startRound } from "../../src/store/report-transitions.ts";
 import { command, type Operation } from "./operation.ts";
 import { viewOf } from "./section-operations.ts";
 import { askBreaker, ballotOf, castBallot, FAILURE, leavePlaces, see } from "./twin-breaker.ts";

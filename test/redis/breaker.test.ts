@@ -27,7 +27,7 @@ import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/
 import { beginCall } from "../../src/store/calls.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { connectForCommand, openStore, type Store } from "../../src/store/redis.ts";
-import { startRound } from "../../src/store/reports.ts";
+import { startRound } from "../../src/store/report-transitions.ts";
 import { run, savingScript } from "../../src/store/script.ts";
 import { claimSection, finishSection, leaveSection, type Claim } from "../../src/store/sections.ts";
 import { waitFor } from "../../src/testing.ts";

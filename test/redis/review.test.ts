@@ -25,7 +25,8 @@ import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { Queues } from "../../src/store/queues.ts";
 import type { Store } from "../../src/store/redis.ts";
-import { parkReport, readReport, readSections, savePlan, startRound } from "../../src/store/reports.ts";
+import { parkReport, savePlan, startRound } from "../../src/store/report-transitions.ts";
+import { readReport, readSections } from "../../src/store/reports.ts";
 import { breakClaim } from "../../src/store/lost-claims.ts";
 import { readOutput } from "../../src/store/read-sections.ts";
 import {

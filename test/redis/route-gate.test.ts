@@ -19,7 +19,7 @@ import { grantCredits } from "../../src/store/credits.ts";
 import { beat } from "../../src/store/processes.ts";
 import { Queues } from "../../src/store/queues.ts";
 import { openStore, type Store } from "../../src/store/redis.ts";
-import { startRound } from "../../src/store/reports.ts";
+import { startRound } from "../../src/store/report-transitions.ts";
 import { closeRoute, closeRouteFor, openRoute, reportTrouble } from "../../src/store/routes.ts";
 import { claimSection, type Claim } from "../../src/store/sections.ts";
 import { waitFor } from "../../src/testing.ts";

@@ -4,7 +4,8 @@ import { reportIdFrom, type ReportId } from "../../src/domain/ids.ts";
 import type { FailureSummary } from "../../src/domain/report.ts";
 import { admit, type Admission, type Order } from "../../src/store/admit.ts";
 import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
-import { parkReport, readReport } from "../../src/store/reports.ts";
+import { parkReport } from "../../src/store/report-transitions.ts";
+import { readReport } from "../../src/store/reports.ts";
 import { testRedisUrl, uniqueFleet } from "./redis.ts";
 
 /** A store of its own, without a fleet; `close` ends its connection. */

@@ -34,7 +34,7 @@ export const BUGS_OF_MONEY: readonly PlantedBug[] = [
     scenario: "provider",
     edits: [
       {
-        file: "store/reports.ts",
+        file: "store/report-transitions.ts",
         from: "redis.call('HDEL', KEYS[1], 'postponed')\n",
         to: `redis.call('HDEL', KEYS[1], 'postponed')
 if ARGV[2] == '1' then
@@ -64,7 +64,7 @@ end
     scenario: "provider",
     edits: [
       {
-        file: "store/reports.ts",
+        file: "store/report-transitions.ts",
         from: "redis.call('HSET', KEYS[1], 'failure', ARGV[3], 'updatedAt', now)\n",
         to: `redis.call('HSET', KEYS[1], 'failure', ARGV[3], 'updatedAt', now)
 local root = string.match(KEYS[1], '^(.-):report:')
