@@ -16,7 +16,12 @@ const POINTS: readonly Point[] = [
   ["worker", "sections/FINISH", "after", "after finish, before the job ends"],
   ["worker", "calls/BEGIN", "before", "before begin"],
   ["worker", "calls/RECORD", "before", "after the answer, before record"],
-  ["orchestrator", "reports/START_ROUND", "after", "after it started a round, before its jobs are there"],
+  [
+    "orchestrator",
+    "report-transitions/START_ROUND",
+    "after",
+    "after it started a round, before its jobs are there",
+  ],
   ["orchestrator", "deliver/DELIVER", "before", "before it delivered"],
 ];
 

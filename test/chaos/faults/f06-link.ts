@@ -11,7 +11,10 @@ const LOSABLE: readonly { role: FleetSlot["role"]; scripts: readonly ScriptName[
     role: "worker",
     scripts: ["calls/RECORD", "sections/FINISH", "calls/BEGIN", "sections/LEAVE", "sections/CLAIM"],
   },
-  { role: "orchestrator", scripts: ["deliver/DELIVER", "reports/START_ROUND", "reports/PARK"] },
+  {
+    role: "orchestrator",
+    scripts: ["deliver/DELIVER", "report-transitions/START_ROUND", "report-transitions/PARK"],
+  },
   { role: "api", scripts: ["admit/ADMIT"] },
 ];
 
