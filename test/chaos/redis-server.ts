@@ -72,7 +72,7 @@ export class ChaosRedis {
     const redis = this.connect(replica.port);
     try {
       await redis.replicaof("127.0.0.1", this.port);
-      for (let tries = 0; tries < 200; tries++) {
+      for (let tries = 0; tries < 1_200; tries++) {
         if (/master_link_status:up/.test(await redis.info("replication"))) return replica;
         await pause(25);
       }
