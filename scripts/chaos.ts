@@ -24,7 +24,7 @@ const { values } = parseArgs({
 const seed = wholeNumber("seed", values.seed);
 const say = (line: string): void => console.error(line);
 
-if (values.planted) process.exitCode = (await runPlanted({ seed, only: values.only ?? null, say })) ? 0 : 1;
+if (values.planted) process.exitCode = (await runPlanted({ only: values.only ?? null, say })) ? 0 : 1;
 else {
   const minutes = values.minutes === undefined ? null : Number(values.minutes);
   if (minutes !== null && !(minutes > 0)) throw new TypeError("--minutes takes a number above 0.");

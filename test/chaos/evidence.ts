@@ -16,12 +16,13 @@ import type { Store } from "../../src/store/redis.ts";
 import { readEvents, type TimedEvent } from "../../src/store/read-events.ts";
 import { listReports, readSections, type StoredReport } from "../../src/store/reports.ts";
 import { readOutput, type OutputRead } from "../../src/store/read-sections.ts";
+import { afterRetention, gatherKeys, type KeptKey, type KeyEvidence } from "./keys.ts";
 import type { Plan } from "./plan.ts";
 import {
-  accountsIn,
   readWitness,
   type ClientRow,
   type FaultRow,
+  type MemoryRow,
   type ProcessRow,
   type ProviderRow,
   type Sample,
@@ -49,22 +50,15 @@ export interface AccountEvidence {
   rows: LedgerEntry[];
 }
 
-/** A key of Redis, and which texts lie in it as they are. */
-interface KeyEvidence {
-  key: string;
-  accounts: string[];
-  secrets: string[];
-}
-
 export interface Evidence {
   plan: Plan;
-  healedAt: number;
   provider: ProviderRow[];
   client: ClientRow[];
   webhooks: WebhookRow[];
   faults: FaultRow[];
   processes: ProcessRow[];
   samples: Sample[];
+  memory: MemoryRow[];
   /** What each process wrote to its streams. */
   logs: { process: string; text: string }[];
   secrets: string[];
@@ -75,22 +69,26 @@ export interface Evidence {
   audit: AuditRow[];
   keys: KeyEvidence[];
   /** Members of the sets that say what is still to be done. */
-  sets: Record<"outbox" | "wakeups" | "openHolds" | "processes" | "webhookDue" | "reviewDeadlines", string[]>;
+  sets: Record<"outbox" | "wakeups" | "openHolds" | "processes" | "reviewDeadlines", string[]>;
+  /** What is still to be told outside, as it will be sent. */
+  messagesDue: string[];
   /** BullMQ's active jobs: with the fleet stopped there is nobody who works on them. */
   activeJobs: string[];
+  /** What is left once retention has passed over it all. */
+  kept: KeptKey[];
 }
 
-export async function gather(world: World, healedAt: number): Promise<Evidence> {
+export async function gather(world: World): Promise<Evidence> {
   const { store, settings, secrets, witness } = world;
   return {
     plan: settings.plan,
-    healedAt,
     provider: readWitness(witness.provider),
     client: readWitness(witness.client),
     webhooks: readWitness(witness.receiver),
     faults: readWitness(witness.faults),
     processes: readWitness(witness.processes),
     samples: readWitness(witness.samples),
+    memory: readWitness(witness.memory),
     logs: readdirSync(settings.dir)
       .filter((name) => name.endsWith(".log"))
       .map((name) => ({ process: name.slice(0, -4), text: readFileSync(join(settings.dir, name), "utf8") })),
@@ -101,6 +99,9 @@ export async function gather(world: World, healedAt: number): Promise<Evidence> 
     audit: (await readAudit(store, 1_000_000)).toReversed(),
     ...(await gatherKeys(store, secrets)),
     sets: await gatherSets(store),
+    messagesDue: await gatherMessagesDue(store),
+    // Last, since it takes away what the others read.
+    kept: await afterRetention(store),
   };
 }
 
@@ -179,51 +180,11 @@ async function gatherSets({ redis, keys }: Store): Promise<Evidence["sets"]> {
     wakeups: await sorted(keys.wakeups),
     openHolds: await sorted(keys.openHolds),
     reviewDeadlines: await sorted(keys.reviewDeadlines),
-    webhookDue: await sorted(keys.webhookDue),
     processes: await redis.smembers(keys.processes),
   };
 }
 
-/** Every key, looked into by its type. Packed texts are not unpacked: whoever reads Redis sees what this sees. */
-async function gatherKeys(
-  store: Store,
-  secrets: readonly string[],
-): Promise<Pick<Evidence, "keys" | "activeJobs">> {
-  const found: KeyEvidence[] = [];
-  const activeJobs: string[] = [];
-  const names = new Set<string>();
-  for await (const page of store.redis.scanStream({ count: 1_000 }))
-    for (const key of page as string[]) names.add(key);
-  for (const key of names) {
-    const text = await textOf(store, key);
-    found.push({
-      key,
-      accounts: [...accountsIn(text)],
-      secrets: secrets.filter((secret) => text.includes(secret)),
-    });
-    if (key.endsWith(":active") && key.startsWith(store.keys.queuePrefix))
-      activeJobs.push(...(await store.redis.lrange(key, 0, -1)).map((job) => `${key} ${job}`));
-  }
-  return { keys: found, activeJobs };
-}
-
-async function textOf({ redis }: Store, key: string): Promise<string> {
-  switch (await redis.type(key)) {
-    case "string":
-      return (await redis.getBuffer(key))?.toString("latin1") ?? "";
-    case "hash":
-      return Object.entries(await redis.hgetallBuffer(key))
-        .map(([field, value]) => `${field} ${value.toString("latin1")}`)
-        .join("\n");
-    case "list":
-      return (await redis.lrange(key, 0, -1)).join("\n");
-    case "set":
-      return (await redis.smembers(key)).join("\n");
-    case "zset":
-      return (await redis.zrange(key, "0", "-1")).join("\n");
-    case "stream":
-      return JSON.stringify(await redis.xrange(key, "-", "+"));
-    default:
-      return "";
-  }
+async function gatherMessagesDue({ redis, keys }: Store): Promise<string[]> {
+  const due = await redis.zrange(keys.webhookDue, "0", "-1");
+  return Promise.all(due.map(async (id) => (await redis.hget(keys.webhookDelivery(id), "body")) ?? ""));
 }

@@ -142,11 +142,6 @@ export class FleetSlot {
     await this.#ended;
   }
 
-  /** Its end is to be taken for an expected one, since its own input kills it. */
-  expectEnd(): void {
-    this.#expected = true;
-  }
-
   /** To the preload in it; resolves once it is done, or the process is gone. */
   async wish(wish: ToProcess): Promise<void> {
     const child = this.#child;

@@ -61,8 +61,13 @@ export interface PlanSettings {
   repeat: boolean;
   /** Share of orders with a question that the provider answers badly. */
   provoked: number;
-  /** How often each type is ordered, as weights. */
+  /** Share of orders that are cancelled while they are written. */
+  cancelled?: number;
+  /** What the provider then does, each as likely; anything it can do, unless said. */
+  kinds?: readonly Fault["kind"][];
+  /** How often each type is ordered, and how the operator decides about a first case, as weights. */
   types?: Readonly<Record<string, number>>;
+  decisions?: Readonly<Partial<Record<Decision, number>>>;
 }
 
 export function planRun(settings: PlanSettings): Plan {
@@ -83,11 +88,12 @@ export function shuffledLane(lane: readonly string[], random: () => number): str
     .map(({ fault }) => fault);
 }
 
-const TYPES = { pair: 30, stairs: 25, chain: 20, planned: 12, brittle: 13 };
+const DECISIONS = { resume: 55, skip: 12, "deliver-partial": 13, reject: 10, leave: 10 };
+const TYPES = { pair: 30, stairs: 24, chain: 19, planned: 12, brittle: 12, glutton: 3 };
 
 function plannedOrder(
   n: number,
-  { loadMs, orders, types = TYPES }: PlanSettings,
+  { loadMs, orders, types = TYPES, decisions = DECISIONS, cancelled = 0.06 }: PlanSettings,
   random: () => number,
 ): PlannedOrder {
   const account = random() < 0.55 ? "alpha" : random() < 0.75 ? "beta" : "gamma";
@@ -100,13 +106,9 @@ function plannedOrder(
     poison: false,
     parallel: random() < 0.1 ? 3 : 1,
     reusesKey: random() < 0.05,
-    cancelAfterMs: random() < 0.06 ? Math.round(300 + random() * 2_500) : null,
-    decisions: [decision(random), random() < 0.5 ? "resume" : "reject"],
+    cancelAfterMs: random() < cancelled ? Math.round(300 + random() * 2_500) : null,
+    decisions: [weighted<Decision>(decisions, random), random() < 0.5 ? "resume" : "reject"],
   };
-}
-
-function decision(random: () => number): Decision {
-  return weighted({ resume: 55, skip: 12, "deliver-partial": 13, reject: 10, leave: 10 }, random);
 }
 
 const CALLS: Readonly<Record<string, readonly { call: string; json: boolean }[]>> = {
@@ -129,14 +131,20 @@ const CALLS: Readonly<Record<string, readonly { call: string; json: boolean }[]>
     { call: "chapter-1/draft", json: false },
   ],
   brittle: [],
+  glutton: [],
 };
 
 /** So many orders of the brittle type are answered badly, repair and all: its breaker opens, and its first canaries fail. */
 const BRITTLE_ORDERS = 6;
+/** The others are answered slowly, so that a trial lasts for as long as others come and want to be written too. */
+const SLOW_TABLE: FaultRule = {
+  match: { contains: "[[brittle/table/draft/" },
+  fault: { kind: "slow_drip", everyMs: 60, chunks: 30 },
+};
 
 function provoke(
   orders: readonly PlannedOrder[],
-  { seed, provoked }: PlanSettings,
+  { seed, provoked, kinds }: PlanSettings,
 ): Pick<Plan, "rules" | "told"> {
   const random = seededRandom(`chaos/${seed}/provider`);
   const rules: FaultRule[] = orders
@@ -146,15 +154,18 @@ function provoke(
       match: { contains: `[[brittle/table/draft/${n}]]`, first: 2 },
       fault: { kind: "wrong_schema" },
     }));
+  rules.push(SLOW_TABLE);
   const told: Record<string, number> = {};
   for (const { n, type } of orders) {
     const call = pick(CALLS[type] ?? [], random);
     if (call === undefined || random() >= provoked) continue;
     const mark = `${type}/${call.call}/${n}`;
-    const fault = aFault(call.json, random);
+    const fault = aFault(kinds ?? anyKind(call.json), random);
     // Most faults pass; some come again with the next try, and a few stay.
-    const first = weighted({ 1: 70, 2: 20, 9: 10 }, random);
-    rules.push({ match: { contains: `[[${mark}]]`, first: Number(first) }, fault });
+    const often = Number(weighted({ 1: 70, 2: 20, 9: 10 }, random));
+    // But no wait: named nine times, one after the other, it would keep the whole fleet away for half a minute.
+    const first = fault.kind === "rate_limit" ? Math.min(often, 2) : often;
+    rules.push({ match: { contains: `[[${mark}]]`, first }, fault });
     if (fault.kind === "rate_limit" && NAMES_A_WAIT.includes(fault.retryAfter ?? "seconds"))
       told[mark] = (fault.seconds ?? 1) * 1_000;
   }
@@ -163,31 +174,33 @@ function provoke(
 
 const NAMES_A_WAIT = ["seconds", "ms_header", "in_message", "retry_info", "http_date"];
 
-function aFault(json: boolean, random: () => number): FaultRule["fault"] {
+/** What goes wrong with any answer; text and JSON are spoiled in ways of their own. */
+const KINDS = [
+  "rate_limit",
+  "rate_limit",
+  "server_error",
+  "server_error",
+  "reset",
+  "cut_mid_body",
+  "cut_mid_body",
+  "refusal",
+  "content_filter",
+  "usage_missing",
+  "usage_negative",
+  "html",
+  "error_in_200",
+  "context_length",
+  "slow_drip",
+  "huge",
+] as const satisfies Fault["kind"][];
+
+function anyKind(json: boolean): Fault["kind"][] {
   const spoiled: Fault["kind"][] = json ? ["malformed", "wrong_schema"] : ["truncated", "empty"];
-  const kind = pick(
-    [
-      ...spoiled,
-      ...spoiled,
-      "rate_limit",
-      "rate_limit",
-      "server_error",
-      "server_error",
-      "reset",
-      "cut_mid_body",
-      "cut_mid_body",
-      "refusal",
-      "content_filter",
-      "usage_missing",
-      "usage_negative",
-      "html",
-      "error_in_200",
-      "context_length",
-      "slow_drip",
-      "huge",
-    ] as const,
-    random,
-  );
+  return [...spoiled, ...spoiled, ...KINDS];
+}
+
+function aFault(kinds: readonly Fault["kind"][], random: () => number): FaultRule["fault"] {
+  const kind = pick(kinds, random);
   switch (kind) {
     case undefined:
       return { kind: "empty" };
@@ -213,7 +226,10 @@ export function pick<T>(items: readonly T[], random: () => number): T | undefine
   return items[Math.floor(random() * items.length)];
 }
 
-function weighted<Name extends string>(weights: Readonly<Record<Name, number>>, random: () => number): Name {
+function weighted<Name extends string>(
+  weights: Readonly<Partial<Record<Name, number>>>,
+  random: () => number,
+): Name {
   const entries = Object.entries(weights) as [Name, number][];
   let left = random() * entries.reduce((sum, [, weight]) => sum + weight, 0);
   for (const [name, weight] of entries) {

@@ -38,6 +38,14 @@ test.for(FORGERIES.map((forgery) => [forgery.name, forgery] as const))(
   },
 );
 
+test("of every invariant the judge was shown a breach", () => {
+  expect(
+    INVARIANTS.map(({ number }) => number).filter(
+      (number) => !FORGERIES.some(({ breaks }) => breaks === number),
+    ),
+  ).toEqual([]);
+});
+
 test("every fault hit, and what it is there for happened", () => {
   expect(result.verdicts.vacuous).toEqual([]);
 });

@@ -90,9 +90,13 @@ export class ChaosRedis {
 
   /** The newest file of the append-only log and its size. */
   log(): { path: string; bytes: number } {
-    const [path] = globSync(join(this.#dir, "appendonlydir/*.incr.aof")).sort().toReversed();
-    if (path === undefined) throw new Error(`There is no append-only file in ${this.#dir}.`);
-    return { path, bytes: statSync(path).size };
+    const files = globSync(join(this.#dir, "appendonlydir/*.incr.aof")).map((path) => {
+      const { size, mtimeMs } = statSync(path);
+      return { path, bytes: size, mtimeMs };
+    });
+    const newest = files.toSorted((a, b) => b.mtimeMs - a.mtimeMs)[0];
+    if (newest === undefined) throw new Error(`There is no append-only file in ${this.#dir}.`);
+    return newest;
   }
 
   /** A connection of the supervisor's own; it waits out a Redis that is away. */

@@ -4,7 +4,12 @@
  */
 import { z } from "zod";
 import { defineReport, defineSection, json, text } from "../../src/report-types/define-report.ts";
-import type { AssembleInput, CallRequest } from "../../src/report-types/define-report.ts";
+import type {
+  AssembleInput,
+  CallRequest,
+  SectionContext,
+  SectionDefinition,
+} from "../../src/report-types/define-report.ts";
 import { threeRounds } from "../support/report-types/chained-type.ts";
 import { plannedChapters } from "../support/report-types/planned-type.ts";
 import { twoParts } from "../support/report-types/topic-type.ts";
@@ -54,25 +59,17 @@ export const aStaircase = defineReport<Order>({
   type: "stairs",
   title: "Stairs",
   credits: 3,
-  sections: [
-    {
-      key: "body",
-      title: "Body",
-      output: text({ minChars: 10 }),
-      promptVersions: ["1"],
-      write: async (context) => {
-        const { source } = context;
-        // Dies as a worker dies that runs out of memory over one input: at once, and again with the next one.
-        if (source.poison === true) process.kill(process.pid, "SIGKILL");
-        const ask = (name: string, what: string) =>
-          context.call(name, asked(`${mark("stairs", "body", name, source)} ${what}`));
-        const draft = await ask("draft", `Write about ${source.topic}.`);
-        const words = await context.step("count", draft, () => Promise.resolve(draft.split(/\s+/).length));
-        const polished = await ask("polish", `Polish these ${words} words about ${source.topic}: ${draft}`);
-        return ask("close", `Write a summary about ${source.topic}, of: ${polished}`);
-      },
-    },
-  ],
+  sections: aBody(async (context) => {
+    const { source } = context;
+    // Dies as a worker dies that runs out of memory over one input: at once, and again with the next one.
+    if (source.poison === true) process.kill(process.pid, "SIGKILL");
+    const ask = (name: string, what: string) =>
+      context.call(name, asked(`${mark("stairs", "body", name, source)} ${what}`));
+    const draft = await ask("draft", `Write about ${source.topic}.`);
+    const words = await context.step("count", draft, () => Promise.resolve(draft.split(/\s+/).length));
+    const polished = await ask("polish", `Polish these ${words} words about ${source.topic}: ${draft}`);
+    return ask("close", `Write a summary about ${source.topic}, of: ${polished}`);
+  }),
   sample: { topic: "mills", order: 0 },
 });
 
@@ -84,24 +81,23 @@ export const aGlutton = defineReport<Order>({
   credits: 5,
   budget: { usd: 0.005 },
   model: { maxOutputTokens: 800 },
-  sections: [
-    {
-      key: "body",
-      title: "Body",
-      output: text({ minChars: 10 }),
-      promptVersions: ["1"],
-      write: async (context) => {
-        for (const bite of ["first", "second", "third", "fourth", "fifth", "sixth"])
-          await context.call(
-            bite,
-            asked(`${mark("glutton", "body", bite, context.source)} Write about ${context.source.topic}.`),
-          );
-        return "It was never full.";
-      },
-    },
-  ],
+  sections: aBody(async (context) => {
+    const { source } = context;
+    for (const bite of ["first", "second", "third", "fourth", "fifth", "sixth"])
+      await context.call(
+        bite,
+        asked(`${mark("glutton", "body", bite, source)} Write about ${source.topic}.`),
+      );
+    return "It was never full.";
+  }),
   sample: { topic: "markets", order: 0 },
 });
+
+function aBody(
+  write: (context: SectionContext<Order, undefined>) => Promise<string>,
+): SectionDefinition<Order, undefined, string>[] {
+  return [{ key: "body", title: "Body", output: text({ minChars: 10 }), promptVersions: ["1"], write }];
+}
 
 function asked(content: string): CallRequest<string> {
   return { promptVersion: "1", output: text({ minChars: 10 }), messages: [{ role: "user", content }] };

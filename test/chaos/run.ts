@@ -2,7 +2,7 @@
  * One run: the fleet works, faults hit it, then everything is healed and it has its time to recover; then the checker reads
  * what the witnesses wrote and what lies in Redis.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { FAULTS } from "./faults/index.ts";
 import { between, pause, until, type Chaos } from "./faults/fault.ts";
 import { RECOVERY_MS } from "./faults/times.ts";
 import { shuffledLane, type Plan } from "./plan.ts";
+import { sampleUntil } from "./sampling.ts";
 import { World } from "./world.ts";
 
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -47,6 +48,10 @@ export async function runChaos(settings: RunSettings): Promise<RunResult> {
   const { plan, say = () => undefined } = settings;
   const startedAt = performance.now();
   const dir = settings.keepIn ?? mkdtempSync(join(tmpdir(), "report-fleet-chaos-"));
+  mkdirSync(dir, { recursive: true });
+  // What another run has left there would be taken for this one's.
+  if (readdirSync(dir).length > 0)
+    throw new Error(`${dir} is not empty; name another one to keep this run in.`);
   const seconds = () => Math.round((performance.now() - startedAt) / 1_000);
   const world = await World.open({
     plan,
@@ -62,7 +67,7 @@ export async function runChaos(settings: RunSettings): Promise<RunResult> {
     await Promise.all(plan.lanes.map((lane, index) => walk(world, settings, lane, index, endsAt)));
     await until(() => performance.now() > endsAt, plan.loadMs);
     say(`${seconds()} s: ${world.progress.accepted} orders accepted; the last fault is over`);
-    const healedAt = Date.now();
+    await world.healProvider();
     const { recoversWithinMs = RECOVERS_WITHIN_MS } = settings;
     world.tellClient({ finishWithinMs: recoversWithinMs });
     await until(() => world.progress.finished, recoversWithinMs + 30_000);
@@ -72,7 +77,7 @@ export async function runChaos(settings: RunSettings): Promise<RunResult> {
       `${seconds()} s: ${world.progress.unsettled.length} reports are not settled; the fleet is told to stop`,
     );
     await world.stopFleet();
-    const evidence = await gather(world, healedAt);
+    const evidence = await gather(world);
     const verdicts = check(evidence);
     say(`${seconds()} s: checked`);
     return { verdicts, evidence, seconds: seconds() };
@@ -105,13 +110,6 @@ async function walk(
       await fault.inject(chaos, form === undefined ? nth : Number(form));
       await pause(between(200, 1_000, random));
     }
-  }
-}
-
-async function sampleUntil(world: World, over: () => boolean): Promise<void> {
-  while (!over()) {
-    await world.takeSample();
-    await pause(2_000);
   }
 }
 

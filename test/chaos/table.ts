@@ -5,7 +5,7 @@ import type { RunResult } from "./run.ts";
 const SHOWN_VIOLATIONS = 5;
 
 export function tableOf({ verdicts, seconds }: RunResult, seed: number): string[] {
-  const { invariants, hits, counts, vacuous } = verdicts;
+  const { invariants, hits, counts, recoveries, vacuous } = verdicts;
   const lines = [
     `seed ${seed}, ${seconds} s`,
     "",
@@ -37,9 +37,19 @@ export function tableOf({ verdicts, seconds }: RunResult, seed: number): string[
     ...Object.entries(counts).map(([what, count]) => `${String(count).padStart(8)}  ${what}`),
     "",
   );
+  for (const [what, times] of Object.entries(recoveries))
+    if (times.length > 0) lines.push(`        ${what} ${spread(times)}`);
+  lines.push("");
   if (vacuous.length > 0) lines.push(`VACUOUS: ${vacuous.join("; ")}.`);
   lines.push(passed(verdicts) ? "Every invariant held." : "This run failed.");
   return lines;
+}
+
+function spread(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    `${((sorted[Math.floor((sorted.length - 1) * share)] ?? 0) / 1_000).toFixed(1)} s`;
+  return `${at(0.5)} (median of ${sorted.length}; longest ${at(1)})`;
 }
 
 export function brokenBy({ invariants }: Verdicts, by: readonly number[]): number[] {

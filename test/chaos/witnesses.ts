@@ -26,6 +26,7 @@ export type ClientRow = { at: number } & (
   | { what: "cancelled"; order: number; report: string; status: string }
   | { what: "decided"; report: string; case: string; action: string; by: string; why: string }
   | { what: "opened"; route: string; by: string }
+  | { what: "review_ended"; account: string; by: string }
   | { what: "turned"; type: string; to: string; by: string; why: string }
   /** The row of a report as a list showed it; only where something has changed. */
   | { what: "saw"; report: string; status: string; sentence: string; credits: number; held: string }
@@ -69,6 +70,16 @@ export interface Sample {
   report: string;
   status: string;
   wakers: string[];
+}
+
+/** What a process of the fleet has of the machine's memory, or Redis of its own. */
+export interface MemoryRow {
+  at: number;
+  /** An incarnation (`w2.3`), or `redis`. */
+  of: string;
+  bytes: number;
+  /** How many there were by then. */
+  reports: number;
 }
 
 export interface ProcessRow {

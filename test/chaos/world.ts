@@ -20,7 +20,7 @@ import type { ToReceiver } from "./processes/receiver.ts";
 import { ChaosRedis } from "./redis-server.ts";
 import type { RedisLink } from "./redis-link.ts";
 import { ScriptNames } from "./script-names.ts";
-import { writeDown, type FaultRow, type ProcessRow, type Sample } from "./witnesses.ts";
+import { writeDown, type FaultRow, type ProcessRow } from "./witnesses.ts";
 
 export const FLEET = "chaos";
 /** A canary: it opens the provider, and turns up nowhere. */
@@ -36,6 +36,7 @@ export interface WitnessFiles {
   faults: string;
   processes: string;
   samples: string;
+  memory: string;
 }
 
 export interface WorldSettings {
@@ -58,6 +59,7 @@ export class World {
   readonly #scripts: ScriptNames;
   readonly #inFlight = new Map<string, number>();
   readonly #helpers: ChildProcess[] = [];
+  #workersAdded = 0;
   #stopping = false;
   #providerUrl = "";
   #client: ChildProcess | null = null;
@@ -74,6 +76,7 @@ export class World {
       faults: file("faults"),
       processes: file("processes"),
       samples: file("samples"),
+      memory: file("memory"),
     };
     this.#scripts = new ScriptNames(settings.sources);
     this.store = openStore(redis.connect(), FLEET);
@@ -209,10 +212,10 @@ export class World {
     };
   }
 
-  /** One more worker, for as long as the fault wants it. */
+  /** One more worker, for as long as the fault wants it; no witness takes it for the one of an earlier deploy. */
   async addWorker(): Promise<FleetSlot> {
-    const count = this.slots.filter(({ role }) => role === "worker").length;
-    const slot = this.#addSlot(`w${count + 1}`, "worker");
+    this.#workersAdded += 1;
+    const slot = this.#addSlot(`w${this.settings.workers + this.#workersAdded}`, "worker");
     await slot.start();
     return slot;
   }
@@ -230,6 +233,11 @@ export class World {
     const child = fork(path, [...args], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#helpers.push(child);
     return child;
+  }
+
+  /** From now on the provider answers everything well. */
+  async healProvider(): Promise<void> {
+    await fetch(new URL("/_simulated/faults", this.#providerUrl), { method: "POST", body: "[]" });
   }
 
   tellClient(message: ToClient): void {
@@ -266,29 +274,6 @@ export class World {
     writeDown(this.witness.faults, row);
   }
 
-  /** What would wake each report that is not over, seen in one moment. */
-  async takeSample(): Promise<void> {
-    const { redis, keys } = this.store;
-    const ids = await redis.zrange(keys.indexAll, "0", "-1");
-    const replies = await redis.eval(
-      SAMPLE,
-      4,
-      keys.wakeups,
-      keys.outbox,
-      keys.reviewDeadlines,
-      keys.indexAll,
-      keys.reportPrefix,
-      ...ids,
-    );
-    for (const [report, status, ...wakers] of replies as string[][])
-      writeDown(this.witness.samples, {
-        at: Date.now(),
-        report: report ?? "",
-        status: status ?? "",
-        wakers,
-      } satisfies Sample);
-  }
-
   /** Ends the fleet as an operator would, so that what is left in Redis is what it means to leave. */
   async stopFleet(): Promise<void> {
     this.#stopping = true;
@@ -312,23 +297,6 @@ export class World {
     await this.redis.stop();
   }
 }
-
-/** Read only, and in one piece: what wakes a report moves from one key to another all the time. */
-const SAMPLE = `
-local out = {}
-for i = 2, #ARGV do
-  local id = ARGV[i]
-  local status = redis.call('HGET', ARGV[1] .. id, 'status')
-  if status and status ~= 'completed' and status ~= 'failed' and status ~= 'cancelled' then
-    local row = {id, status}
-    if redis.call('ZSCORE', KEYS[1], id) then row[#row + 1] = 'wakeup' end
-    if redis.call('ZSCORE', KEYS[2], id) then row[#row + 1] = 'outbox' end
-    if redis.call('ZSCORE', KEYS[3], id) then row[#row + 1] = 'review' end
-    out[#out + 1] = row
-  end
-end
-return out
-`;
 
 function firstMessage<Message>(child: ChildProcess): Promise<Message> {
   return new Promise((resolve, reject) => {

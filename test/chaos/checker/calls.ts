@@ -104,30 +104,43 @@ export function noSpendIsHidden({ reports, provider }: Evidence): Verdict {
 /** 9. What was paid twice was in flight on a process that a fault hit before the answer was in the store. */
 export function duplicatesAreExplained(evidence: Evidence): Verdict {
   const inquiry = new Inquiry();
+  for (const { question, found, rows } of paidQuestions(evidence)) {
+    // What a frozen process had begun leaves when it wakes up; it was in flight all the time.
+    const inOrder = rows.filter((row) => !wasAsleep(evidence, row)).sort((a, b) => a.at - b.at);
+    const unexplained = inOrder.slice(0, -1).filter((row) => {
+      const safeAt = answeredAfter(row.at, found, question);
+      return !hitsOn(evidence, row.askedBy ?? "").some(
+        ({ from, to }) => from <= safeAt && to >= row.at - ON_ITS_WAY_MS,
+      );
+    });
+    inquiry.must(
+      unexplained.length === 0,
+      rows[0]?.marker ?? "",
+      `paid ${rows.length} times; ${unexplained.map(({ askedBy, n }) => `${askedBy} had (request ${n})`).join(", ")}, and no fault hit it before the answer was in the store`,
+    );
+  }
+  return inquiry.verdict();
+}
+
+/** How many good answers were paid for beyond the first to the same question. */
+export function paidTwice(evidence: Evidence): number {
+  return paidQuestions(evidence).reduce((sum, { rows }) => sum + rows.length - 1, 0);
+}
+
+/** Every question with a good answer that was billed, and all such answers to it; what was altered in the store is asked anew. */
+function paidQuestions(
+  evidence: Evidence,
+): { question: Question; found: ReportEvidence; rows: ProviderRow[] }[] {
   const byOrder = new Map([...evidence.reports.values()].map((one) => [one.order, one]));
   const good = evidence.provider.filter(
     (row) => row.billed && GOOD.includes(row.outcome) && row.marker !== null,
   );
-  for (const [marker, rows] of groupBy(good, (row) => row.marker ?? "")) {
+  return [...groupBy(good, ({ marker }) => marker ?? "").values()].flatMap((rows) => {
     const question = questionOf(rows[0] as ProviderRow);
     const found = byOrder.get(question?.order ?? null);
-    // What a frozen process had begun leaves when it wakes up; it was in flight all the time.
-    const inOrder = rows.filter((row) => !wasAsleep(evidence, row)).sort((a, b) => a.at - b.at);
-    if (question === null || found === undefined || wasDamaged(evidence, found, question)) continue;
-    inquiry.must(rows.length <= 1 + hitCount(evidence), marker, `paid ${rows.length} times`);
-    for (const row of inOrder.slice(0, -1)) {
-      const safeAt = answeredAfter(row.at, found, question);
-      const explained = hitsOn(evidence, row.askedBy ?? "").some(
-        ({ from, to }) => from <= safeAt && to >= row.at - ON_ITS_WAY_MS,
-      );
-      inquiry.must(
-        explained,
-        marker,
-        `${row.askedBy} had paid for it (request ${row.n}), no fault hit ${row.askedBy} before it was in the store, and it was paid again`,
-      );
-    }
-  }
-  return inquiry.verdict();
+    if (question === null || found === undefined || wasDamaged(evidence, found, question)) return [];
+    return [{ question, found, rows }];
+  });
 }
 
 /** 10. A question with a good answer in the store is not asked again: not after resume, review, retry or redeploy. */
@@ -177,8 +190,14 @@ export function claimsAreFenced(evidence: Evidence): Verdict {
       const rows = asked.get(`${order}/${key}`) ?? [];
       for (const [index, from] of claims.entries()) {
         const to = claims[index + 1] ?? Number.POSITIVE_INFINITY;
+        // What an earlier writer had begun may be on its way still.
+        const earlier = new Set(rows.filter(({ at }) => at <= from).map(({ askedBy }) => askedBy));
         const within = rows.filter(
-          (row) => row.at > from + ON_ITS_WAY_MS && row.at < to && !hadEnded(evidence, row),
+          (row) =>
+            row.at > from + (earlier.has(row.askedBy) ? ON_ITS_WAY_MS : 0) &&
+            row.at < to &&
+            !hadEnded(evidence, row) &&
+            !wasAsleep(evidence, row),
         );
         const writers = new Set(within.map(({ askedBy }) => askedBy));
         inquiry.must(
@@ -232,11 +251,6 @@ function wasDamaged({ faults }: Evidence, found: ReportEvidence, { section, call
   );
 }
 
-/** No question can be in flight more often than processes were hit. */
-function hitCount({ faults, processes }: Evidence): number {
-  return faults.length + processes.filter(({ happened }) => happened === "ended").length;
-}
-
 /** Every fault that took a process off its work, or off the store. */
 function hitsOn({ faults, processes }: Evidence, incarnation: string): { from: number; to: number }[] {
   const [slot] = incarnation.split(".");
@@ -251,14 +265,14 @@ function hitsOn({ faults, processes }: Evidence, incarnation: string): { from: n
   return [...ends, ...hits];
 }
 
-/** It had begun the call, and was frozen or blocked before the request left. */
+/** It had begun the call, and was frozen or blocked before the request left; once awake it begins nothing that is not its own. */
 function wasAsleep({ faults }: Evidence, row: ProviderRow): boolean {
   return faults.some(
-    ({ fault, target, from, to }) =>
+    ({ fault, target, from, to, facts }) =>
       ["F2", "F13"].includes(fault) &&
       target === row.askedBy &&
       row.at >= from &&
-      row.at <= to + ON_ITS_WAY_MS,
+      row.at <= Number(facts["wokeAt"] ?? to) + ON_ITS_WAY_MS,
   );
 }
 

@@ -5,8 +5,6 @@ import { groupBy, Inquiry, overlaps, type Span, type Verdict } from "./inquiry.t
 
 /** Between a decision in the store and the last request that had begun before it. */
 const ON_ITS_WAY_MS = 500;
-/** Between a provider's 429 and the moment when the fleet knows of it. */
-const REACTION_MS = 1_000;
 const TOLERANCE_MS = 50;
 
 const REPORT_MOVES: Readonly<Record<ReportStatus, readonly ReportStatus[]>> = {
@@ -79,7 +77,9 @@ export function breakersHold({ breakers, provider, client }: Evidence): Verdict 
     const rows = provider.filter(({ marker }) => marker?.startsWith(`${type}/`) === true);
     for (const [index, turn] of turns.entries()) {
       const until = turns[index + 1]?.at ?? Number.POSITIVE_INFINITY;
-      const within = rows.filter(({ at }) => at > turn.at + ON_ITS_WAY_MS && at < until);
+      // What had begun before a type stopped may be on its way still; before a trial it stood still for long enough.
+      const from = turn.to === "open" ? turn.at + ON_ITS_WAY_MS : turn.at;
+      const within = rows.filter(({ at }) => at > from && at < until);
       if (turn.to === "open") {
         const voters = new Set(turn.votes.map(({ report, section }) => `${report}/${section}`));
         inquiry.must(
@@ -118,16 +118,30 @@ export function breakersHold({ breakers, provider, client }: Evidence): Verdict 
 const THRESHOLD = 3;
 const PROBES = 1;
 
-/** 16. Told to come back later, the fleet does: no request of any process arrives before, by the provider's clock. */
-export function waitsAreObeyed({ provider, plan, faults }: Evidence): Verdict {
+/** 16. Told to come back later, the fleet does: once it is on the books, no process asks before, by the provider's clock. */
+export function waitsAreObeyed({ provider, plan, faults, reports }: Evidence): Verdict {
   const inquiry = new Inquiry();
   // Who cannot reach the store cannot tell the others; such a wait proves nothing.
   const troubled: Span[] = faults.filter(({ fault }) => !["F3", "F12", "F16"].includes(fault));
+  const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
   for (const row of provider) {
     const told = row.outcome === "rate_limit" ? plan.told[row.marker ?? ""] : undefined;
     if (told === undefined) continue;
-    const [from, to] = [row.bookedAt + REACTION_MS, row.bookedAt + told - TOLERANCE_MS];
-    if (troubled.some((span) => overlaps(span, row.at, to))) continue;
+    const [, section, call, order] = row.marker?.split("/") ?? [];
+    const heard = byOrder
+      .get(Number(order))
+      ?.events.find(
+        ({ at, event }) =>
+          at >= row.bookedAt &&
+          event.event === "call.unanswered" &&
+          event.section === section &&
+          event.call === call,
+      );
+    const [from, to] = [
+      (heard?.at ?? Number.POSITIVE_INFINITY) + ON_ITS_WAY_MS,
+      row.bookedAt + told - TOLERANCE_MS,
+    ];
+    if (from >= to || troubled.some((span) => overlaps(span, row.at, to))) continue;
     const early = provider.filter(({ at, model }) => model === row.model && at > from && at < to);
     inquiry.must(
       early.length === 0,

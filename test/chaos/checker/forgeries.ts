@@ -39,6 +39,11 @@ export const FORGERIES: readonly Forgery[] = [
     },
   },
   {
+    name: "a row of the ledger is missing",
+    breaks: 2,
+    forge: ({ accounts }) => accounts.get("alpha")?.rows.splice(1, 1).length === 1,
+  },
+  {
     name: "a delivered document is gone",
     breaks: 4,
     forge: withDelivered((one) => void (one.artefact = { ok: false, because: "" })),
@@ -49,9 +54,14 @@ export const FORGERIES: readonly Forgery[] = [
     forge: withDelivered((one) => void (one.stored.report.status = "running")),
   },
   {
+    name: "an order is made twice",
+    breaks: 5,
+    forge: withDelivered((one, { reports }) => void reports.set("rp-twin", one)),
+  },
+  {
     name: "an acknowledged order is gone",
     breaks: 6,
-    forge: (evidence) => withDelivered((one) => void evidence.reports.delete(one.stored.report.id))(evidence),
+    forge: withDelivered((one, { reports }) => void reports.delete(one.stored.report.id)),
   },
   {
     name: "a report had nothing that would wake it",
@@ -66,6 +76,51 @@ export const FORGERIES: readonly Forgery[] = [
       if (last?.event.event === "section.status")
         events.push({ ...last, event: { ...last.event, status: "running" } });
     }),
+  },
+  {
+    name: "a second answer is taken for the first",
+    breaks: 7,
+    forge: withDelivered(({ events }) => {
+      events.push(...events.filter(({ event }) => event.event === "call.answered"));
+    }),
+  },
+  {
+    name: "two processes write under one claim",
+    breaks: 11,
+    forge: withRequest((row, { provider }) => {
+      const at = row.at + 600_000;
+      provider.push({ ...row, at, askedBy: "w8.1" }, { ...row, at, askedBy: "w8.2" });
+    }),
+  },
+  {
+    name: "a crash loop goes on",
+    breaks: 14,
+    forge: (evidence) => {
+      const poisoned = withoutForgotten(evidence).faults.find(({ fault, hit }) => fault === "F16" && hit);
+      if (poisoned !== undefined) poisoned.facts["crashes"] = 9;
+      return poisoned !== undefined;
+    },
+  },
+  {
+    name: "somebody does not wait as told",
+    breaks: 16,
+    forge: (evidence) => {
+      const { provider, plan } = evidence;
+      const told = provider.filter(
+        ({ marker, outcome }) => outcome === "rate_limit" && (marker ?? "") in plan.told,
+      );
+      evidence.faults = [];
+      for (const row of told) {
+        const at = row.bookedAt + (plan.told[row.marker ?? ""] ?? 0) - 100;
+        provider.push({ ...row, n: row.n + 100_000, marker: null, outcome: "answered", at });
+      }
+      return told.length > 0;
+    },
+  },
+  {
+    name: "a report costs more than its budget",
+    breaks: 18,
+    forge: withDelivered(({ stored }) => void (stored.report.budgetMicros = 1)),
   },
   {
     name: "somebody pays again without a fault",
@@ -162,6 +217,55 @@ export const FORGERIES: readonly Forgery[] = [
     forge: ({ activeJobs }) => activeJobs.push("{chaos}:sections.pair:active a-job") > 0,
   },
   {
+    name: "an account is never told of an ending",
+    breaks: 28,
+    forge: withDelivered(({ stored: { report } }, evidence) => {
+      evidence.webhooks = evidence.webhooks.filter(({ data }) => data["report"] !== report.id);
+      evidence.messagesDue = [];
+    }),
+  },
+  {
+    name: "a list goes on naming what is over",
+    breaks: 25,
+    forge: withDelivered(({ stored: { report } }, { kept }) => {
+      kept.push({ key: "{chaos}:waiting:alpha", reports: [report.id], expires: false });
+    }),
+  },
+  {
+    name: "a process keeps what it has worked on",
+    breaks: 25,
+    forge: ({ memory }) => memory.push({ at: 0, of: "w1.1", bytes: 2 ** 30, reports: 100 }) > 0,
+  },
+  {
+    name: "a decision is not in the audit",
+    breaks: 23,
+    forge: (evidence) => {
+      evidence.audit = [];
+      return withoutForgotten(evidence).client.some(({ what }) => what === "decided");
+    },
+  },
+  {
+    name: "an old process writes for a newer report",
+    breaks: 24,
+    forge: withDelivered((one) => void (one.versions["first"] = 0)),
+  },
+  {
+    name: "a document has its sections in another order",
+    breaks: 26,
+    forge: withDelivered(({ artefact }) => {
+      if (artefact.ok)
+        artefact.artefact.markdown = artefact.artefact.markdown.split("\n\n").toReversed().join("\n\n");
+    }),
+  },
+  {
+    name: "a reader is not told of the money",
+    breaks: 27,
+    forge: withDelivered(({ stored: { report } }, { client }) => {
+      const [status, sentence, held] = ["completed", "Your report is ready.", "committed"];
+      client.push({ at: 0, what: "saw", report: report.id, status, sentence, credits: 4, held });
+    }),
+  },
+  {
     name: "a process ends by itself",
     breaks: 29,
     forge: ({ processes }) =>
@@ -176,10 +280,10 @@ function delivered(evidence: Evidence): ReportEvidence[] {
   );
 }
 
-function withDelivered(forge: (one: ReportEvidence) => void): Forgery["forge"] {
+function withDelivered(forge: (one: ReportEvidence, evidence: Evidence) => void): Forgery["forge"] {
   return (evidence) => {
     const [one] = delivered(evidence);
-    if (one !== undefined) forge(one);
+    if (one !== undefined) forge(one, evidence);
     return one !== undefined;
   };
 }

@@ -2,8 +2,7 @@
  * The judge. One function an invariant, each of evidence alone: it knows what the witnesses saw and what lies in Redis, and
  * nothing of what the fleet says about itself. Numbers up to 26 are those of the project's list of invariants.
  */
-import type { Evidence, ReportEvidence } from "../evidence.ts";
-import { FAULTS } from "../faults/index.ts";
+import type { Evidence } from "../evidence.ts";
 import {
   answersAreSetOnce,
   claimsAreFenced,
@@ -20,7 +19,10 @@ import {
 } from "./credits.ts";
 import { breakersHold, onlyListedMoves, versionsRise, waitsAreObeyed } from "./flow.ts";
 import { withoutForgotten } from "./forgotten.ts";
+import { happened, type Happened } from "./happened.ts";
 import type { Verdict, Violation } from "./inquiry.ts";
+import { memoryIsBounded } from "./memory.ts";
+import { recoveries, type Recoveries } from "./recovery.ts";
 import {
   acknowledgedIsThere,
   cancelledStops,
@@ -57,6 +59,7 @@ export const INVARIANTS = [
   { number: 22, name: "secrets and texts stay where they belong", check: secretsAreKept },
   { number: 23, name: "decisions are audited", check: decisionsAreAudited },
   { number: 24, name: "an upgrade fails nobody", check: versionsRise },
+  { number: 25, name: "nothing grows with the work but the books", check: memoryIsBounded },
   { number: 26, name: "the document does not depend on who was first", check: documentsFollowThePlan },
   { number: 27, name: "reason and money in one sentence", check: moneyIsSaid },
   { number: 28, name: "endings are told outside, signed", check: endingsAreTold },
@@ -77,13 +80,9 @@ export const PROMISES: readonly { promise: string; by: readonly number[] }[] = [
   { promise: "the reason and the money in one sentence", by: [23, 27] },
 ];
 
-export interface Verdicts {
+export interface Verdicts extends Happened {
   invariants: ({ number: number; name: string } & Verdict)[];
-  /** What did not happen, so that the run shows less than it claims; empty for a run that counts. */
-  vacuous: string[];
-  /** Faults that hit, by id. */
-  hits: Record<string, number>;
-  counts: Record<string, number>;
+  recoveries: Recoveries;
 }
 
 export function check(evidence: Evidence): Verdicts {
@@ -95,11 +94,12 @@ export function check(evidence: Evidence): Verdicts {
       ...judgeSafely(judge, OF_WHAT_WAS_ACKNOWLEDGED.includes(number) ? remembered : evidence),
     })),
     ...happened(evidence),
+    recoveries: recoveries(evidence),
   };
 }
 
 /** These speak of what was acknowledged, and a failover may forget some of it. */
-const OF_WHAT_WAS_ACKNOWLEDGED: readonly number[] = [5, 6, 7, 8, 9, 10, 11, 13, 17, 20, 23, 24, 28];
+const OF_WHAT_WAS_ACKNOWLEDGED: readonly number[] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 17, 20, 23, 24, 28];
 
 /** A check that cannot read its evidence has not passed. */
 function judgeSafely(judge: (evidence: Evidence) => Verdict, evidence: Evidence): Verdict {
@@ -112,66 +112,4 @@ function judgeSafely(judge: (evidence: Evidence) => Verdict, evidence: Evidence)
     };
     return { checked: 0, violations: [violation] };
   }
-}
-
-function happened(evidence: Evidence): Pick<Verdicts, "vacuous" | "hits" | "counts"> {
-  const { faults, plan, breakers, reports, provider, client } = evidence;
-  const wanted = new Set(plan.lanes.flat().map((id) => id.split(":")[0] ?? ""));
-  const hits = Object.fromEntries(
-    FAULTS.filter(({ id }) => wanted.has(id)).map(({ id }) => [
-      id,
-      faults.filter(({ fault, hit }) => fault === id && hit).length,
-    ]),
-  );
-  const sum = (fact: string) => faults.reduce((total, { facts }) => total + Number(facts[fact] ?? 0), 0);
-  const counts = {
-    "orders acknowledged": new Set(client.flatMap((row) => (row.what === "ordered" ? [row.report] : [])))
-      .size,
-    "reports delivered": [...reports.values()].filter(({ stored }) => stored.report.status === "completed")
-      .length,
-    "requests the provider saw": provider.length,
-    "decisions of people": client.filter(({ what }) => what === "decided").length,
-    "writes of zombies refused": sum("refused"),
-    "scripts sent again": sum("resent"),
-    "times a breaker opened": Object.values(breakers)
-      .flat()
-      .filter(({ to }) => to === "open").length,
-    "sections resumed from a checkpoint": [...reports.values()].reduce(
-      (total, one) => total + resumed(one),
-      0,
-    ),
-  };
-  const must: Readonly<Record<string, keyof typeof counts>> = {
-    F2: "writes of zombies refused",
-    F6: "scripts sent again",
-    F1: "sections resumed from a checkpoint",
-  };
-  const vacuous = [
-    ...Object.entries(hits).flatMap(([id, count]) => (count === 0 ? [`${id} never hit`] : [])),
-    ...Object.entries(must).flatMap(([id, count]) =>
-      wanted.has(id) && counts[count] === 0 ? [`${count}: 0`] : [],
-    ),
-    ...(plan.orders.some(({ type }) => type === "brittle") && counts["times a breaker opened"] === 0
-      ? ["no breaker opened"]
-      : []),
-    ...(counts["reports delivered"] === 0 ? ["nothing was delivered"] : []),
-  ];
-  return { vacuous, hits, counts };
-}
-
-/** Sections whose claim passed to another one after a first answer was there, and that were written in the end. */
-function resumed({ sections, events }: ReportEvidence): number {
-  return sections.filter(({ key, status }) => {
-    if (status !== "completed") return false;
-    const first = events.findIndex(({ event }) => event.event === "call.answered" && event.section === key);
-    return (
-      first >= 0 &&
-      events
-        .slice(first)
-        .some(
-          ({ event }) =>
-            event.event === "section.status" && event.section === key && event.status === "running",
-        )
-    );
-  }).length;
 }

@@ -47,7 +47,7 @@ export function moneyIsSaid({ client }: Evidence): Verdict {
 }
 
 /** 28. What ended is told outside: signed, under one id however often it is sent. */
-export function endingsAreTold({ reports, webhooks, sets }: Evidence): Verdict {
+export function endingsAreTold({ reports, webhooks, messagesDue }: Evidence): Verdict {
   const inquiry = new Inquiry();
   const told = groupBy(
     webhooks,
@@ -59,7 +59,8 @@ export function endingsAreTold({ reports, webhooks, sets }: Evidence): Verdict {
     if (!isFinished(status)) continue;
     const sent = told.get(`${account}/report.${status}/${id}`) ?? [];
     const arrived = sent.some(({ answered }) => answered < 300);
-    inquiry.must(arrived || sets.webhookDue.length > 0, id, `${status}, and its account was never told`);
+    const isDue = messagesDue.some((body) => body.includes(id) && body.includes(`report.${status}`));
+    inquiry.must(arrived || isDue, id, `${status}, and its account was never told`);
     inquiry.must(
       new Set(sent.map((one) => one.id)).size <= 1,
       id,

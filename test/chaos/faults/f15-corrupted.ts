@@ -52,11 +52,13 @@ async function alter({ world }: Chaos, { command }: Met): Promise<{ report: stri
   return { report, field };
 }
 
-/** Another text of the same form under the old hash: what only the hash can tell. */
+/** Another text of the same form under the old hash: what only the hash can tell. A word follows a space; a name does not. */
 function withoutItsHash(value: Buffer): Buffer | null {
   const read = unpack(value);
   if (!read.ok) return null;
-  const changed = pack(read.text.replace(/[aeiou]/, (letter) => (letter === "e" ? "a" : "e")));
+  const text = read.text.replace(/(?<= [a-z]*)[aeiou]/, (letter) => (letter === "e" ? "a" : "e"));
+  if (text === read.text) return null;
+  const changed = pack(text);
   return Buffer.concat([
     changed.subarray(0, CODEC_BYTES),
     value.subarray(CODEC_BYTES, CODEC_BYTES + HASH_BYTES),

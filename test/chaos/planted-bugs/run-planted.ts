@@ -19,70 +19,93 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [...BUGS_OF_MONEY, ...BUGS_OF
 const RECOVERS_WITHIN_MS = 26_000;
 
 export interface PlantedSettings {
-  seed: number;
   /** Only bugs whose name holds this text. */
   only: string | null;
   say: (line: string) => void;
 }
 
-/** True where every bug was caught by an invariant that it breaks, and the clean sources broke none. */
-export async function runPlanted({ seed, only, say }: PlantedSettings): Promise<boolean> {
+/** True where every bug was caught by an invariant that it breaks, the clean sources broke none, and every fault hit. */
+export async function runPlanted({ only, say }: PlantedSettings): Promise<boolean> {
   const bugs = PLANTED_BUGS.filter(({ name }) => only === null || name.includes(only));
-  const rows: string[] = [];
+  const scenarios = [...new Set(bugs.map((bug) => bug.scenario))];
   let good = true;
-  for (const scenario of new Set(bugs.map((bug) => bug.scenario))) {
-    const result = await runIn(scenario, seed, REPOSITORY);
-    const broken = brokenIn(result);
-    if (broken.length > 0) for (const line of tableOf(result, seed)) say(line);
-    good &&= broken.length === 0;
-    rows.push(rowOf(`clean, ${scenario}`, result.seconds, "none", broken, broken.length === 0));
-    say(rows.at(-1) ?? "");
-  }
-  for (const bug of bugs) {
-    const sources = plant(bug);
-    try {
-      const result = await runIn(bug.scenario, seed, sources);
-      const broken = brokenIn(result);
-      const caught = bug.caughtBy.some((number) => broken.includes(number));
-      good &&= caught;
-      rows.push(rowOf(bug.name, result.seconds, bug.caughtBy.join(", "), broken, caught));
-      say(rows.at(-1) ?? "");
-    } finally {
-      rmSync(sources, { recursive: true, force: true });
-    }
-  }
-  say(
-    `\nseed ${seed}: ${good ? "every bug was caught, and the clean sources are green" : "NOT every bug was caught"}`,
-  );
+  const judge = (row: Row) => {
+    good &&= row.problem === null;
+    const { planted, files, seed, caughtBy, broken, seconds, problem } = row;
+    say(`| ${[planted, files, seed, caughtBy, broken, seconds, problem ?? "ok"].join(" | ")} |`);
+  };
+  say("| planted | in `src` | seed | caught by | broken in all | s | |");
+  say("| --- | --- | ---: | --- | --- | ---: | --- |");
+  for (const scenario of scenarios) judge(await tryClean(scenario, say));
+  for (const bug of bugs) judge(await tryBug(bug));
+  say(`\n${good ? "Every bug was caught, and the clean sources are green." : "NOT every bug was caught."}`);
   return good;
 }
 
-function runIn(scenario: ScenarioName, seed: number, sources: string): Promise<RunResult> {
-  return runChaos({
-    plan: scenarioPlan(scenario, seed),
+interface Row {
+  planted: string;
+  files: string;
+  seed: number;
+  caughtBy: string;
+  broken: string;
+  seconds: number;
+  /** Null where it is as it has to be. */
+  problem: string | null;
+}
+
+async function tryClean(scenario: ScenarioName, say: (line: string) => void): Promise<Row> {
+  const { seed } = scenarioPlan(scenario);
+  const { result, broken, vacuous } = await runIn(scenario, REPOSITORY);
+  if (broken.length > 0) for (const line of tableOf(result, seed)) say(line);
+  const problem = broken.length > 0 ? "the clean sources are red" : vacuous;
+  const planted = `nothing (${scenario})`;
+  return {
+    planted,
+    files: "",
+    seed,
+    caughtBy: "",
+    broken: broken.join(", "),
+    seconds: result.seconds,
+    problem,
+  };
+}
+
+async function tryBug(bug: PlantedBug): Promise<Row> {
+  const sources = plant(bug);
+  try {
+    const { result, broken, vacuous } = await runIn(bug.scenario, sources);
+    const caughtBy = bug.caughtBy.filter((number) => broken.includes(number));
+    return {
+      planted: bug.name,
+      seed: scenarioPlan(bug.scenario).seed,
+      files: [...new Set(bug.edits.map(({ file }) => file))].join(", "),
+      caughtBy: caughtBy.join(", "),
+      broken: broken.join(", "),
+      seconds: result.seconds,
+      problem: caughtBy.length > 0 ? vacuous : `NOT CAUGHT by ${bug.caughtBy.join(", ")}`,
+    };
+  } finally {
+    rmSync(sources, { recursive: true, force: true });
+  }
+}
+
+async function runIn(
+  scenario: ScenarioName,
+  sources: string,
+): Promise<{ result: RunResult; broken: number[]; vacuous: string | null }> {
+  const result = await runChaos({
+    plan: scenarioPlan(scenario),
     repeat: false,
     sources,
     recoversWithinMs: RECOVERS_WITHIN_MS,
   });
-}
-
-function brokenIn({ verdicts }: RunResult): number[] {
-  return verdicts.invariants.flatMap(({ number, violations }) => (violations.length > 0 ? [number] : []));
-}
-
-function rowOf(
-  name: string,
-  seconds: number,
-  expected: string,
-  broken: readonly number[],
-  good: boolean,
-): string {
-  const found = broken.length === 0 ? "nothing" : broken.join(", ");
-  return `${good ? "ok  " : "FAIL"}  ${name.padEnd(34)} ${String(seconds).padStart(4)} s   expected ${expected.padEnd(12)} found ${found}`;
+  const { invariants, vacuous } = result.verdicts;
+  const broken = invariants.flatMap(({ number, violations }) => (violations.length > 0 ? [number] : []));
+  return { result, broken, vacuous: vacuous.length === 0 ? null : `VACUOUS: ${vacuous.join(", ")}` };
 }
 
 /** A copy of what the fleet's processes load, with the bug in it. */
-function plant(bug: PlantedBug): string {
+export function plant(bug: PlantedBug): string {
   const copy = mkdtempSync(join(tmpdir(), "report-fleet-planted-"));
   for (const part of ["src", "bin", "examples", "package.json"])
     cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * Loads and faults that bring the planted bugs out, each within a minute. Several bugs share one, and the clean sources
- * must be green under it on the same seed, or a bug that is "caught" would mean nothing.
+ * Loads and faults that bring the planted bugs out, each within a minute and with a seed whose plan has all that they need.
+ * Several bugs share one, and the clean sources must be green under it, or a bug that is "caught" would mean nothing.
  */
 import { chosenPlan } from "../modes.ts";
 import type { Plan } from "../plan.ts";
@@ -8,14 +8,19 @@ import type { Plan } from "../plan.ts";
 export const SCENARIOS = {
   /** No fault but the provider's: bad answers, named waits, a type that breaks; people decide and cancel. */
   provider: {
+    seed: 7,
     loadMs: 16_000,
-    orders: 90,
+    orders: 100,
     lanes: [],
     provoked: 0.6,
-    types: { chain: 30, stairs: 25, brittle: 45 },
+    kinds: ["refusal", "refusal", "rate_limit", "server_error", "cut_mid_body"],
+    cancelled: 0.25,
+    types: { chain: 40, stairs: 35, brittle: 25 },
+    decisions: { "deliver-partial": 60, resume: 30, reject: 10 },
   },
   /** Processes die at the worst moments, and replies are lost. */
   deaths: {
+    seed: 1,
     loadMs: 16_000,
     orders: 80,
     lanes: [
@@ -27,9 +32,10 @@ export const SCENARIOS = {
   },
   /** A worker sleeps and wakes up; a stored answer is altered. */
   zombies: {
+    seed: 1,
     loadMs: 24_000,
     orders: 120,
-    lanes: [["F2", "F15", "F15"]],
+    lanes: [["F2:1", "F2:1", "F15", "F15"]],
     provoked: 0,
     types: { stairs: 100 },
   },
@@ -37,6 +43,6 @@ export const SCENARIOS = {
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
-export function scenarioPlan(name: ScenarioName, seed: number): Plan {
-  return chosenPlan({ seed, ...SCENARIOS[name] });
+export function scenarioPlan(name: ScenarioName): Plan {
+  return chosenPlan(SCENARIOS[name]);
 }

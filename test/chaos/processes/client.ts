@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Plan, PlannedOrder } from "../plan.ts";
+import { ACCOUNTS, type Plan, type PlannedOrder } from "../plan.ts";
 import { accountsIn, writeDown, type ClientRow } from "../witnesses.ts";
 
 export interface ClientSettings {
@@ -171,15 +171,20 @@ async function cancel({ n, account }: PlannedOrder, report: string): Promise<voi
   }
 }
 
-/** Every report of every account, as its own account sees it. */
+/** Every account's newest reports, as it sees them itself, back to the last one that is not settled. */
 async function look(): Promise<void> {
-  for (const account of Object.keys(settings.keys).filter((name) => name !== "fleet")) {
+  const open = new Set(unsettled());
+  for (const account of ACCOUNTS) {
+    const isOpen = () => [...open].some((id) => orders.get(id)?.account === account);
     for (let cursor = ""; ;) {
       const answer = await ask(account, "GET", `/v1/reports?limit=200${cursor}`);
       if (answer?.status !== 200) break;
       const page = answer.json as { data: Row[]; next_cursor: string | null };
-      for (const row of page.data) sawRow(row);
-      if (page.next_cursor === null) break;
+      for (const row of page.data) {
+        sawRow(row);
+        open.delete(row.id);
+      }
+      if (page.next_cursor === null || !isOpen()) break;
       cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`;
     }
   }
@@ -301,6 +306,18 @@ async function openClosedRoutes(): Promise<void> {
   }
 }
 
+/** An account whose reports failed too often for its money is looked at, and may go on: until then no resume is taken. */
+async function endCreditReviews(): Promise<void> {
+  for (const account of ACCOUNTS) {
+    const answer = await ask("fleet", "GET", `/v1/accounts/${account}`);
+    const { creditReview } = (answer?.status === 200 ? answer.json : {}) as { creditReview?: object | null };
+    if (creditReview === undefined || creditReview === null) continue;
+    const body = { why: "the provider was at fault", by: "operator" };
+    const ended = await ask("fleet", "POST", `/v1/accounts/${account}/end-credit-review`, { body });
+    if (ended?.status === 200) note({ what: "review_ended", account, by: "operator" });
+  }
+}
+
 /** Reports that neither are over nor wait for a decision that nobody will make. */
 function unsettled(): string[] {
   return [...orders.entries()].flatMap(([id, order]) => {
@@ -342,6 +359,7 @@ const persons = [
   every(DECIDE_EVERY_MS, decide),
   every(DECIDE_EVERY_MS, startStoppedTypes),
   every(DECIDE_EVERY_MS, openClosedRoutes),
+  every(DECIDE_EVERY_MS, endCreditReviews),
 ];
 const telling = setInterval(() => tell(false), 250);
 for (const order of plan.orders) {
