@@ -11,6 +11,7 @@ import { submitReport } from "../producer/submit-report.ts";
 import type { ReportType } from "../report-types/define-report.ts";
 import { registryOf } from "../report-types/registry.ts";
 import { grantCredits } from "../store/credits.ts";
+import { connectForCommand } from "../store/redis.ts";
 import { startFleet } from "../workers/fleet.ts";
 import type { Terminal } from "./command.ts";
 import { simulatedModels } from "./configured.ts";
@@ -65,11 +66,9 @@ export async function tryReport(
       const delivered = snapshot?.stored.report.status === "completed";
       return { snapshot, document: delivered ? await readDocument(store, id, () => type) : null };
     } finally {
-      // The keys go while the fleet's connection is still open, and once nothing writes any more.
-      const { redis } = store;
-      const cleaner = own === null ? redis.duplicate() : null;
       await fleet.stop();
-      if (cleaner !== null) await removeFleet(cleaner, fleetName);
+      // Once nothing writes any more.
+      if (own === null) await removeFleet(connectForCommand(redisUrl), fleetName);
     }
   } finally {
     await provider?.close();
