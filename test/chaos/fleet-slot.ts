@@ -147,8 +147,11 @@ export class FleetSlot {
     const child = this.#child;
     if (child === null) return;
     await new Promise<void>((resolve) => {
-      child.once("message", () => resolve());
-      child.once("exit", () => resolve());
+      const done = () => {
+        child.off("message", done).off("exit", done);
+        resolve();
+      };
+      child.once("message", done).once("exit", done);
       child.send(wish, () => undefined);
     });
   }

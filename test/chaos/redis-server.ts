@@ -2,7 +2,7 @@
  * The Redis of a run, `appendfsync always`, as a service manager keeps it: it is started again where it ended. Everybody
  * else reaches it through their own link; the supervisor alone talks to it directly.
  */
-import { chmodSync, globSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
@@ -58,6 +58,15 @@ export class ChaosRedis {
   async kill(): Promise<void> {
     this.signal("SIGKILL");
     await this.#server.exited;
+  }
+
+  /** Between two of its writes. A kill in the middle of one leaves it torn, and whatever is put behind it makes the file unreadable. */
+  async killBetweenWrites(): Promise<void> {
+    const stat = `/proc/${this.pid}/stat`;
+    this.signal("SIGSTOP");
+    // It stops on its way out of the kernel, so a write that had begun is whole.
+    while (!/\) T /.test(readFileSync(stat, "utf8"))) await pause(1);
+    await this.kill();
   }
 
   /** On the same port and data. */

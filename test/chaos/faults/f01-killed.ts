@@ -38,6 +38,8 @@ async function killAt(chaos: Chaos, slot: FleetSlot, [, script, aim, point]: Poi
   const target = slot.incarnation;
   await strike(chaos, FAULT, target, async () => {
     let inFlight = 0;
+    // Of this process: after a moment the slot has a new one.
+    const { ended } = slot;
     const kill = () => {
       inFlight = chaos.world.inFlight(target);
       slot.signal("SIGKILL");
@@ -48,7 +50,7 @@ async function killAt(chaos: Chaos, slot: FleetSlot, [, script, aim, point]: Poi
       await until(() => chaos.world.inFlight(target) > 0 || !slot.running, 5_000);
       kill();
     }
-    if (met !== null) await slot.ended;
+    if (met !== null) await ended;
     return { hit: met !== null, detail: point, inFlight };
   });
 }

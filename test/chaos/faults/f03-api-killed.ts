@@ -10,8 +10,10 @@ export const apiKilled: Fault = {
     const aim = nth % 2 === 0 ? "after" : "before";
     await withSlot(chaos, FAULT, "api", async (slot) => {
       await strike(chaos, FAULT, slot.incarnation, async () => {
+        // Of this process: after a moment the slot has a new one.
+        const { ended } = slot;
         const met = await slot.link.meet("admit/ADMIT", aim, 20_000, () => slot.signal("SIGKILL"));
-        if (met !== null) await slot.ended;
+        if (met !== null) await ended;
         return { hit: met !== null, detail: `${aim} the order was in the books` };
       });
     });

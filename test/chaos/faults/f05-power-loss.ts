@@ -15,7 +15,7 @@ export const powerLoss: Fault = {
   async inject(chaos) {
     const { redis } = chaos.world;
     await strike(chaos, "F5", "redis", async () => {
-      await redis.kill();
+      await redis.killBetweenWrites();
       const cutAt = between(1, BLOCK.length - 1, chaos.random);
       appendFileSync(redis.log().path, BLOCK.slice(0, cutAt));
       const torn = redis.log().bytes;

@@ -16,11 +16,13 @@ export const corruptedCheckpoint: Fault = {
   async inject(chaos) {
     await withSlot(chaos, "F15", "worker", (slot) =>
       strike(chaos, "F15", slot.incarnation, async () => {
+        // Of this process: while the answer is looked for, the slot may have a new one.
+        const { ended } = slot;
         const met = await slot.link.meet("calls/RECORD", "after", 40_000, () => slot.signal("SIGKILL"));
         if (met === null) return { hit: false, detail: "no answer was recorded" };
         const inFlight = chaos.world.inFlight(slot.incarnation);
         const altered = await alter(chaos, met);
-        await slot.ended;
+        await ended;
         return altered === null
           ? { hit: false, detail: "the answer was not found", inFlight }
           : { hit: true, detail: `${altered.field} of ${altered.report}`, inFlight, facts: altered };
