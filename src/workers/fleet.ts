@@ -208,7 +208,11 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     await sweeper.stop();
     // From here on it is not to be registered again.
     clearInterval(heart);
-    await forgetProcess(store, identity.id);
+    await forgetProcess(store, identity.id).catch(() =>
+      tell(
+        "Redis takes no write, so this process could not sign off. It is given up once it has been silent for long enough.",
+      ),
+    );
     await queues.close();
   }
 

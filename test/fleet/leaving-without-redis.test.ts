@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/exit-codes.ts";
 import { startSimulatedProvider, startTestFleet, waitFor } from "../../src/testing.ts";
+import { connectForCommand } from "../../src/store/redis.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { startFleetProcess } from "../support/fleet-process.ts";
 import { startPrivateRedis, uniqueFleet } from "../support/redis.ts";
@@ -39,6 +40,32 @@ for (const [how, signal] of [
     role.child.kill("SIGTERM");
     expect(await role.finished).toMatchObject({ code: EXIT.ok, stderr: ENDED_WITHOUT });
   });
+
+test.concurrent("a process whose Redis takes no write ends when it is told to, once, and says that it could not sign off", async ({
+  onTestFinished,
+}) => {
+  const redis = await startPrivateRedis({ aof: true });
+  onTestFinished(() => redis.stop());
+  const provider = await startSimulatedProvider({ latency: "none" });
+  onTestFinished(() => provider.close());
+  const role = await startFleetProcess({
+    redisUrl: redis.url,
+    fleet: uniqueFleet("leaving"),
+    roles: "worker",
+    providerUrl: provider.url,
+    timeScale: 0.1,
+    env: { PORT: "0" },
+  });
+  onTestFinished(() => role.kill("SIGKILL"));
+  const admin = connectForCommand(redis.url);
+  onTestFinished(() => admin.disconnect());
+  await admin.config("SET", "min-replicas-to-write", "1");
+  role.child.kill("SIGTERM");
+  expect(await role.finished).toMatchObject({
+    code: EXIT.ok,
+    stderr: expect.stringContaining("this process could not sign off") as string,
+  });
+});
 
 test.concurrent("what was paid while Redis was away is not paid again, though its worker was told to end before Redis came back", async ({
   onTestFinished,

@@ -162,9 +162,13 @@ export function startCommand({ output }: Terminal): Command {
       );
       probes?.drain();
       await api?.close();
-      await fleet.stop();
-      await following?.stop();
-      await probes?.close();
+      try {
+        await fleet.stop();
+      } finally {
+        // Whatever stands open keeps a process alive.
+        await following?.stop();
+        await probes?.close();
+      }
       log.info("stopped");
     });
 }
