@@ -52,9 +52,9 @@ const BEGIN = startingScript(`${SETTLE_LUA}${BREAKER_LUA}${GATE_LUA}${SPENDING_L
 -- ARGV fence call_key take ask_id estimate_micros begun_event route estimate_tokens rpm tpm concurrency lease_ms
 --      fleet_cap account_cap asked rung('' = the first take) settlements...
 local events, fleet_events = KEYS[10], KEYS[11]
-local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'cancel', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
-  'spend.useful', 'spend.repaired', 'type')
-settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, r[1], r[13], 17)
+local r = redis.call('HMGET', KEYS[1], 'status', 'halted', 'type', 'budgetMicros', 'spend.in_flight', 'spend.pending', 'spend.wasted', 'spend.unknown', 'account', 'run',
+  'spend.useful', 'spend.repaired')
+settle(KEYS[1], KEYS[2], KEYS[3], events, fleet_events, r[1], r[3], 17)
 local call_key, take, ask_id, estimate = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
 -- A person's resume marks the take to begin with: the rejected ones before it are evidence, and not served again.
@@ -85,14 +85,14 @@ if s[1] ~= ARGV[1] or s[3] ~= 'running' or not s[2] or s[2] == '' then return {'
 if r[1] ~= 'running' and r[1] ~= 'waiting_for_retry' then return {'superseded'} end
 -- A newer run has begun: what is in flight is recorded, and nothing more is asked for the older one.
 if s[4] and s[4] ~= r[10] then return {'superseded'} end
-if r[2] or r[3] then return {'stopped'} end
+if r[2] then return {'stopped'} end
 -- Without a take there is no request under it either: neither ours, sent again, nor another's.
 local take_key = call_key .. '#' .. math.max(n, take)
 local ours = current and redis.call('HGET', KEYS[4], ask_id)
 if ours then return {'go', tostring(math.max(n, take)), '0', tostring(first)} end
 
 local now = now_ms()
-if breaker_stops(KEYS[1], r[13], s[5], fleet_events, now) then return {'postponed'} end
+if breaker_stops(KEYS[1], r[3], s[5], fleet_events, now) then return {'postponed'} end
 local shut, day_is_open = spending_gate(KEYS[7], KEYS[8], now, r[9], estimate, tonumber(ARGV[13]), tonumber(ARGV[14]))
 local seen
 if not shut then
@@ -135,7 +135,7 @@ book_today(KEYS[8], now, r[9], ARGV[5], day_is_open)
 if not seen.known then redis.call('SADD', KEYS[9], ARGV[7]) end
 pass_gate(KEYS[5], KEYS[6], now, tonumber(ARGV[8]), ask_id, tonumber(ARGV[12]), seen)
 tell(events, fleet_events, ARGV[6])
-if ARGV[16] ~= '' then count_repair(parts_of(KEYS[1]), r[13], ARGV[16]) end
+if ARGV[16] ~= '' then count_repair(parts_of(KEYS[1]), r[3], ARGV[16]) end
 return {'go', tostring(math.max(n, take)), tostring(now), tostring(first)}
 `);
 
@@ -214,7 +214,7 @@ export type Begun =
   | { outcome: "wait"; afterMs: number; why: WaitReason; detail: string }
   /** The claim is not this worker's any more. */
   | { outcome: "superseded" }
-  /** The report halted or is being cancelled: no new call begins. */
+  /** The report halted: no new call begins. */
   | { outcome: "stopped" }
   /** The report type is stopped. */
   | { outcome: "postponed" }

@@ -30,7 +30,6 @@ export interface StoredReport {
   halted: FailureSummary | null;
   /** Micro-USD set aside for requests that are in flight. */
   inFlightMicros: number;
-  cancelRequested: boolean;
   /** Also while the rest of a partial delivery is being written; null before the first delivery. */
   delivered: Delivered | null;
   /** Rises with every decision of a person about one of its sections. */
@@ -193,7 +192,6 @@ function parseReport(fields: Record<string, string>): StoredReport {
     plan: fields["plan"] ? (JSON.parse(fields["plan"]) as PlannedSection[]) : null,
     halted: fields["halted"] ? (JSON.parse(fields["halted"]) as FailureSummary) : null,
     inFlightMicros: number("spend.in_flight"),
-    cancelRequested: fields["cancel"] !== undefined,
     delivered: fields["deliveredAt"] === undefined ? null : deliveredOf(fields),
     decisions: number("decisions"),
     lastDecision:

@@ -59,10 +59,10 @@ end
 const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}${MEMORY_LUA}
 -- KEYS report section events fleet_events wakeups
 -- ARGV id run claim process process_key_prefix wake_after_ms event version ask_again_ms full_event full_failure
-local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'cancel', 'running', 'waiting', 'type')
+local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'running', 'waiting', 'type')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
-if report[3] or report[4] then return {'stopped'} end
+if report[3] then return {'stopped'} end
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints', 'pin', 'startedAt', 'because', 'failure')
 local status = s[1] or 'pending'
 if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
@@ -78,7 +78,7 @@ if memory_stops_sections() then
   redis.call('ZADD', KEYS[5], now + tonumber(ARGV[9]) + tonumber(ARGV[6]), ARGV[1])
   return {'wait', ARGV[9]}
 end
-local breaker = breaker_of(KEYS[1], report[7])
+local breaker = breaker_of(KEYS[1], report[6])
 local word = breaker_word(breaker, KEYS[4], now, ARGV[1], tonumber(ARGV[8]))
 if word == 'older' then return {'older'} end
 if word == 'open' then
@@ -92,7 +92,7 @@ if not s[11] then count_attempt(KEYS[1], 'first') end
 if s[4] or s[12] or s[13] then redis.call('HDEL', KEYS[2], 'retryAt', 'because', 'failure') end
 redis.call('ZADD', KEYS[5], now + ARGV[6], ARGV[1])
 if status ~= 'running' then
-  follow_section(KEYS[1], status, 'running', KEYS[3], KEYS[4], {status = report[1], running = report[5], waiting = report[6], type = report[7]})
+  follow_section(KEYS[1], status, 'running', KEYS[3], KEYS[4], {status = report[1], running = report[4], waiting = report[5], type = report[6]})
   -- That a section runs is counted by nobody.
   tell(KEYS[3], KEYS[4], ARGV[7])
 end
@@ -193,7 +193,7 @@ export type ClaimOutcome =
   | { outcome: "superseded" }
   /** The section needs no more work. */
   | { outcome: "finished" }
-  /** The report halted or is being cancelled. */
+  /** The report halted. */
   | { outcome: "stopped" }
   /** The report type is stopped: the report is rung again once it is not. */
   | { outcome: "postponed" }

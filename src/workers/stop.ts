@@ -12,7 +12,7 @@ export type Stop =
   | { stop: "wait"; afterMs: number; because: string }
   /** The claim is not this worker's any more; somebody else goes on. */
   | { stop: "superseded" }
-  /** The report halted or is being cancelled. */
+  /** The report halted. */
   | { stop: "halted" }
   /** The report type is stopped: nothing more is paid until it is opened again. */
   | { stop: "postponed" }
