@@ -5,7 +5,8 @@
 import type { TokenUsage } from "../domain/call.ts";
 import { NO_SPEND, type Spend, type SpendOutcome } from "../domain/failure.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
-import type { AnsweredFacts, AskedFacts } from "./calls.ts";
+import type { AnsweredFacts } from "./call-outcomes.ts";
+import type { AskedFacts } from "./calls.ts";
 import { readAskFields, readCallNames } from "./pack-report.ts";
 import type { Store } from "./redis.ts";
 

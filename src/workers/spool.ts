@@ -19,7 +19,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Answer } from "../domain/call.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { recordAnswer, type Asking, type Recorded } from "../store/calls.ts";
+import { recordAnswer, type Recorded } from "../store/call-outcomes.ts";
+import type { Asking } from "../store/calls.ts";
 import type { Store } from "../store/redis.ts";
 import { isKnownForm } from "../store/version.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The wire between one process and Redis: a TCP proxy that passes every byte on until a fault wants otherwise.
  *
- * It understands what passes well enough to aim: a fault names a script (`calls/RECORD`) and meets the very command, before
+ * It understands what passes well enough to aim: a fault names a script (`call-outcomes/RECORD`) and meets the very command, before
  * or after Redis has it, so a process dies between two steps of its own without knowing of any failpoint.
  */
 import { createHash } from "node:crypto";

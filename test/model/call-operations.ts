@@ -2,7 +2,8 @@
 import * as fc from "fast-check";
 import type { Answer } from "../../src/domain/call.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
-import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
+import { concludeUnanswered, recordAnswer } from "../../src/store/call-outcomes.ts";
+import { beginCall, type Asking } from "../../src/store/calls.ts";
 import { startSpending, stopSpending } from "../../src/store/spending.ts";
 import { command, type Operation } from "./operation.ts";
 import { asClaim, claimAt, judge, judging, ofClaim, settlementsOf } from "./section-operations.ts";

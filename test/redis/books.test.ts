@@ -20,7 +20,8 @@ import {
   readSpendOfHours,
   readSpendOfMinutes,
 } from "../../src/store/books.ts";
-import { beginCall, concludeUnanswered, recordAnswer, type Asking } from "../../src/store/calls.ts";
+import { concludeUnanswered, recordAnswer } from "../../src/store/call-outcomes.ts";
+import { beginCall, type Asking } from "../../src/store/calls.ts";
 import type { Settlement } from "../../src/store/settlements.ts";
 import { readCounts } from "../../src/store/counts.ts";
 import { completeReport } from "../../src/store/complete-report.ts";

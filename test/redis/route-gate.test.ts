@@ -8,13 +8,8 @@ import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import { registryOf } from "../../src/report-types/registry.ts";
 import { submitReport } from "../../src/producer/submit-report.ts";
-import {
-  beginCall,
-  concludeUnanswered,
-  recordAnswer,
-  type Asking,
-  type Begun,
-} from "../../src/store/calls.ts";
+import { concludeUnanswered, recordAnswer } from "../../src/store/call-outcomes.ts";
+import { beginCall, type Asking, type Begun } from "../../src/store/calls.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { beat } from "../../src/store/processes.ts";
 import { Queues } from "../../src/store/queues.ts";

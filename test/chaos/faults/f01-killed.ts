@@ -11,11 +11,11 @@ type Point = readonly [role: FleetSlot["role"], script: ScriptName, aim: Aim, po
 
 const POINTS: readonly Point[] = [
   ["worker", "calls/BEGIN", "pass", "while the provider answers"],
-  ["worker", "calls/RECORD", "after", "after record, before the section goes on"],
+  ["worker", "call-outcomes/RECORD", "after", "after record, before the section goes on"],
   ["orchestrator", "deliver/DELIVER", "after", "after it delivered"],
   ["worker", "sections/FINISH", "after", "after finish, before the job ends"],
   ["worker", "calls/BEGIN", "before", "before begin"],
-  ["worker", "calls/RECORD", "before", "after the answer, before record"],
+  ["worker", "call-outcomes/RECORD", "before", "after the answer, before record"],
   [
     "orchestrator",
     "report-transitions/START_ROUND",

@@ -9,7 +9,7 @@ const FAULT = "F6";
 const LOSABLE: readonly { role: FleetSlot["role"]; scripts: readonly ScriptName[] }[] = [
   {
     role: "worker",
-    scripts: ["calls/RECORD", "sections/FINISH", "calls/BEGIN", "sections/LEAVE", "sections/CLAIM"],
+    scripts: ["call-outcomes/RECORD", "sections/FINISH", "calls/BEGIN", "sections/LEAVE", "sections/CLAIM"],
   },
   {
     role: "orchestrator",

@@ -18,7 +18,9 @@ export const corruptedCheckpoint: Fault = {
       strike(chaos, "F15", slot.incarnation, async () => {
         // Of this process: while the answer is looked for, the slot may have a new one.
         const { ended } = slot;
-        const met = await slot.link.meet("calls/RECORD", "after", 40_000, () => slot.signal("SIGKILL"));
+        const met = await slot.link.meet("call-outcomes/RECORD", "after", 40_000, () =>
+          slot.signal("SIGKILL"),
+        );
         if (met === null) return { hit: false, detail: "no answer was recorded" };
         const inFlight = chaos.world.inFlight(slot.incarnation);
         const altered = await alter(chaos, met);
