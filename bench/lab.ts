@@ -8,7 +8,13 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { findRedis } from "../scripts/redis/find-redis.ts";
 import { startRedisServer, type RedisServer } from "../scripts/redis/redis-server.ts";
-import type { ProviderOrder, ProviderReply, ProviderScript, ProviderTotals } from "./provider.ts";
+import {
+  CALM,
+  type ProviderOrder,
+  type ProviderReply,
+  type ProviderScript,
+  type ProviderTotals,
+} from "./provider-script.ts";
 
 export interface Lab {
   redisUrl: string;
@@ -44,15 +50,6 @@ export async function openLab(): Promise<Lab> {
     },
   };
 }
-
-const CALM: ProviderScript = {
-  latencyMs: 0,
-  faults: "none",
-  broken: null,
-  outageMs: 0,
-  hang: false,
-  slow: null,
-};
 
 export interface BenchProvider {
   url: string;

@@ -11,47 +11,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { answerTo, readChatBody } from "../src/llm/simulated/answers.ts";
 import { seededRandom } from "../src/llm/simulated/random.ts";
-
-export interface ProviderScript {
-  latencyMs: number;
-  /** `standard`: see FAULTS. */
-  faults: "none" | "standard";
-  /** The JSON of this section is never usable. */
-  broken: string | null;
-  /** For this long from now on, every request is answered with 503. */
-  outageMs: number;
-  /** No answer until the next script. */
-  hang: boolean;
-  /** One of a section's calls takes longer than the others. */
-  slow: { call: string; ms: number } | null;
-}
-
-export interface ProviderTotals {
-  requests: number;
-  /** Requests while the outage lasted. */
-  refusedByOutage: number;
-  billedTokens: number;
-  /** One usable answer a call, and what the provider spoilt beyond repair and billed. */
-  leastTokens: number;
-  /** Requests for a call that had a usable answer. */
-  duplicates: number;
-  /** The same words asked again after an answer that was billed. */
-  blindRetries: number;
-  /** Waiting for an answer now, and the most at one time. */
-  open: number;
-  mostOpen: number;
-}
-
-export type ProviderOrder =
-  | { id: number; order: "script"; script: ProviderScript }
-  | { id: number; order: "totals" };
-
-export interface ProviderReply {
-  id: number;
-  totals: ProviderTotals;
-  /** Call → how often it was asked. */
-  asked: Record<string, number>;
-}
+import { CALM, type ProviderOrder, type ProviderReply, type ProviderTotals } from "./provider-script.ts";
 
 /** Per hundred calls, on the first request for each: not billed, or billed and more or less useless. */
 const FAULTS: readonly { percent: number; fault: Fault }[] = [
@@ -121,14 +81,6 @@ interface Asked {
   billed: Set<string> | null;
 }
 
-const CALM: ProviderScript = {
-  latencyMs: 0,
-  faults: "none",
-  broken: null,
-  outageMs: 0,
-  hang: false,
-  slow: null,
-};
 let script = CALM;
 let scriptedAt = performance.now();
 let released = new AbortController();

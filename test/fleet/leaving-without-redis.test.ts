@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { EXIT } from "../../src/cli/exit-codes.ts";
 import { startSimulatedProvider, startTestFleet, waitFor } from "../../src/testing.ts";
 import { connectForCommand } from "../../src/store/redis.ts";
@@ -15,6 +15,24 @@ const ENDED_WITHOUT = expect.stringContaining(
   "Redis does not answer, so this process ends without it",
 ) as string;
 
+/** On a Redis of its own. */
+async function aProcess(roles: string, onTestFinished: TestContext["onTestFinished"]) {
+  const redis = await startPrivateRedis({ aof: true });
+  onTestFinished(() => redis.stop());
+  const provider = await startSimulatedProvider({ latency: "none" });
+  onTestFinished(() => provider.close());
+  const role = await startFleetProcess({
+    redisUrl: redis.url,
+    fleet: uniqueFleet("leaving"),
+    roles,
+    providerUrl: provider.url,
+    timeScale: 0.1,
+    env: { PORT: "0" },
+  });
+  onTestFinished(() => role.kill("SIGKILL"));
+  return { redis, role };
+}
+
 for (const [how, signal] of [
   ["is gone for good", "SIGKILL"],
   ["is frozen", "SIGSTOP"],
@@ -22,19 +40,7 @@ for (const [how, signal] of [
   test.concurrent(`a process whose Redis ${how} ends when it is told to, once, and says that it went without it`, async ({
     onTestFinished,
   }) => {
-    const redis = await startPrivateRedis({ aof: true });
-    onTestFinished(() => redis.stop());
-    const provider = await startSimulatedProvider({ latency: "none" });
-    onTestFinished(() => provider.close());
-    const role = await startFleetProcess({
-      redisUrl: redis.url,
-      fleet: uniqueFleet("leaving"),
-      roles: "api,orchestrator,worker",
-      providerUrl: provider.url,
-      timeScale: 0.1,
-      env: { PORT: "0" },
-    });
-    onTestFinished(() => role.kill("SIGKILL"));
+    const { redis, role } = await aProcess("api,orchestrator,worker", onTestFinished);
     await redis.kill(signal);
     onTestFinished(() => (signal === "SIGSTOP" ? redis.kill("SIGCONT") : undefined));
     role.child.kill("SIGTERM");
@@ -44,19 +50,7 @@ for (const [how, signal] of [
 test.concurrent("a process whose Redis takes no write ends when it is told to, once, and says that it could not sign off", async ({
   onTestFinished,
 }) => {
-  const redis = await startPrivateRedis({ aof: true });
-  onTestFinished(() => redis.stop());
-  const provider = await startSimulatedProvider({ latency: "none" });
-  onTestFinished(() => provider.close());
-  const role = await startFleetProcess({
-    redisUrl: redis.url,
-    fleet: uniqueFleet("leaving"),
-    roles: "worker",
-    providerUrl: provider.url,
-    timeScale: 0.1,
-    env: { PORT: "0" },
-  });
-  onTestFinished(() => role.kill("SIGKILL"));
+  const { redis, role } = await aProcess("worker", onTestFinished);
   const admin = connectForCommand(redis.url);
   onTestFinished(() => admin.disconnect());
   await admin.config("SET", "min-replicas-to-write", "1");

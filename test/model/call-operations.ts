@@ -1,13 +1,12 @@
 /** What is asked of a provider: begun, answered early, late or twice, or never. */
 import * as fc from "fast-check";
-import type { Answer } from "../../src/domain/call.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import { concludeUnanswered, recordAnswer } from "../../src/store/call-outcomes.ts";
 import { beginCall, type Asking } from "../../src/store/calls.ts";
 import { startSpending, stopSpending } from "../../src/store/spending.ts";
 import { command, type Operation } from "./operation.ts";
 import { asClaim, claimAt, judge, judging, ofClaim, settlementsOf } from "./section-operations.ts";
-import { askBreaker, FAILURE } from "./twin-breaker.ts";
+import { askBreaker } from "./twin-breaker.ts";
 import { book } from "./twin-money.ts";
 import { nameOf, sectionOf, settle, type Verdict } from "./twin-sections.ts";
 import {
@@ -23,6 +22,8 @@ import {
   type Report,
   type Twin,
 } from "./twin.ts";
+import { anAnswer } from "../support/an-answer.ts";
+import { A_FAILURE } from "../support/store-for-tests.ts";
 
 const GATE = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: FAR_MS };
 
@@ -122,7 +123,7 @@ function answering(report: Report, ask: Ask): Operation {
   const { answerMicros: micros, id } = ask;
   const claim = { report: report.id, section: ask.section };
   const asking = askingOf(ask);
-  const answer = anAnswer(id, micros);
+  const answer = anAnswer({ text: textOf(id), micros });
   return {
     name: "answer",
     says: `answer ${id} (${ask.callKey} take ${ask.take}) for ${micros}`,
@@ -154,23 +155,6 @@ export function textOf(ask: string): string {
   return `the answer to ${ask}`;
 }
 
-function anAnswer(ask: string, micros: number): Answer {
-  return {
-    text: textOf(ask),
-    finishReason: "stop",
-    refusal: null,
-    model: "m",
-    route: "r",
-    requestId: null,
-    usage: null,
-    tokens: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoningTokens: 0 },
-    micros,
-    exact: true,
-    priceTable: "test",
-    elapsedMs: 1,
-  };
-}
-
 function concluding(report: Report, ask: Ask, billing: "unknown" | "not_billed"): Operation {
   const claim = { report: report.id, section: ask.section };
   const asking = askingOf(ask);
@@ -180,13 +164,13 @@ function concluding(report: Report, ask: Ask, billing: "unknown" | "not_billed")
     twin() {
       if (ask.state !== "open") return { reply: "", done: false };
       ask.state = billing;
-      book(ask, billing, billing === "unknown" ? ESTIMATE : 0, FAILURE.kind);
+      book(ask, billing, billing === "unknown" ? ESTIMATE : 0, A_FAILURE.kind);
       const take = `${ask.callKey}#${ask.take}`;
       if (report.onItsWay.get(take)?.ask === ask.id) report.onItsWay.delete(take);
       return { reply: "", done: true };
     },
     send: async (store) => {
-      await concludeUnanswered(store, claim, asking, billing, FAILURE, 5);
+      await concludeUnanswered(store, claim, asking, billing, A_FAILURE, 5);
       return "";
     },
     lasting: true,

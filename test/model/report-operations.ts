@@ -9,10 +9,11 @@ import { endReport } from "../../src/store/end-report.ts";
 import { parkReport, savePlan, startRound } from "../../src/store/report-transitions.ts";
 import { command, type Operation } from "./operation.ts";
 import { viewOf } from "./section-operations.ts";
-import { askBreaker, ballotOf, castBallot, FAILURE, leavePlaces, see } from "./twin-breaker.ts";
+import { askBreaker, ballotOf, castBallot, leavePlaces, see } from "./twin-breaker.ts";
 import { closeCases, openCase, recountCases } from "./twin-cases.ts";
 import { closeBooks, endHold } from "./twin-money.ts";
 import { found, holdId, isOver, pick, SECTIONS, TYPE, type Report, type Twin, type View } from "./twin.ts";
+import { A_FAILURE } from "../support/store-for-tests.ts";
 
 const WAKE_MS = 60_000;
 const HASH = "a".repeat(64);
@@ -109,7 +110,7 @@ function parking(report: Report, view: View, ofReport: boolean, weight: VoteWeig
     },
     send: (store) =>
       parkReport(store, read, {
-        failure: FAILURE,
+        failure: A_FAILURE,
         ofReport,
         deadlineMs: WAKE_MS,
         version: 1,

@@ -12,7 +12,7 @@ import {
 } from "../../src/store/sections.ts";
 import type { Settlement } from "../../src/store/settlements.ts";
 import { command, type Operation } from "./operation.ts";
-import { askBreaker, ballotOf, castBallot, FAILURE } from "./twin-breaker.ts";
+import { askBreaker, ballotOf, castBallot } from "./twin-breaker.ts";
 import { openCase } from "./twin-cases.ts";
 import {
   isOfOlderRun,
@@ -35,6 +35,7 @@ import {
   type Twin,
   type View,
 } from "./twin.ts";
+import { A_FAILURE } from "../support/store-for-tests.ts";
 
 const WAKE_MS = 60_000;
 const CRASH_BUDGET = 1;
@@ -106,7 +107,7 @@ export function settlementsOf(verdicts: readonly Verdict[]): Settlement[] {
     callKey,
     call,
     take,
-    verdict: accepted ? { accepted, salvaged: false } : { accepted, failure: FAILURE },
+    verdict: accepted ? { accepted, salvaged: false } : { accepted, failure: A_FAILURE },
   }));
 }
 
@@ -212,14 +213,14 @@ function leavingOf(to: LeavingHow["to"], transientAttempts: number, callKey: str
         to: "waiting_for_retry",
         afterMs: to === "far" ? FAR_MS : 0,
         because,
-        failure: FAILURE,
+        failure: A_FAILURE,
         transientAttempts,
       };
     case "park":
     case "halt":
       return {
         to: "needs_review",
-        failure: FAILURE,
+        failure: A_FAILURE,
         halts: to === "halt",
         ...(callKey === null
           ? {}
@@ -294,7 +295,7 @@ function breaking(report: Report, section: string, process: string): Operation {
       return { reply: "broken", done: true };
     },
     again: () => "left",
-    send: (store) => breakClaim(store, held, CRASH_BUDGET, FAILURE),
+    send: (store) => breakClaim(store, held, CRASH_BUDGET, A_FAILURE),
     lasting: false,
   };
 }

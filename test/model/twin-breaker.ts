@@ -6,18 +6,9 @@ import {
   type Observation,
   type VoteWeight,
 } from "../../src/domain/breaker.ts";
-import type { FailureSummary } from "../../src/domain/report.ts";
 import type { BallotPaper } from "../../src/store/breakers.ts";
 import { BREAKER, type Report, type Twin } from "./twin.ts";
-
-export const FAILURE: FailureSummary = {
-  kind: "contract",
-  code: "schema_mismatch",
-  scope: "request",
-  message: "It does not fit.",
-  fingerprint: "0123456789abcdef",
-  rule: "a test",
-};
+import { A_FAILURE } from "../support/store-for-tests.ts";
 
 export function see(twin: Twin, observation: Observation): void {
   twin.breaker = observe(twin.breaker, observation, 0, BREAKER);
@@ -31,7 +22,7 @@ export function askBreaker(twin: Twin, report: Report, version: number | null): 
 }
 
 export function ballotOf(weight: VoteWeight, givenUp = false): BallotPaper[] {
-  return [{ failure: FAILURE, weight, givenUp }];
+  return [{ failure: A_FAILURE, weight, givenUp }];
 }
 
 /** Failures that nothing healed, each a vote if it is structural; without one a finished section is a success. */

@@ -1,6 +1,6 @@
 /** Review cases of the twin: opened with what is parked, closed by one decision or with the end of the report. */
 import { groupOf } from "../../src/domain/review.ts";
-import { FAILURE } from "./twin-breaker.ts";
+import { A_FAILURE } from "../support/store-for-tests.ts";
 import { heldFor } from "./twin-money.ts";
 import { spentBy, spentIn, TYPE, type Report, type Twin } from "./twin.ts";
 
@@ -16,7 +16,7 @@ export function openCase(
   report.cases.push({
     id,
     section,
-    group: groupOf(TYPE, section, FAILURE.fingerprint),
+    group: groupOf(TYPE, section, A_FAILURE.fingerprint),
     open: true,
     version: 1,
     action: "",

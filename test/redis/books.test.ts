@@ -35,6 +35,7 @@ import { run, savingScript } from "../../src/store/script.ts";
 import { claimSection, finishSection, type Claim } from "../../src/store/sections.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
+import { anAnswer } from "../support/an-answer.ts";
 
 let store: ReturnType<typeof openTestStore>;
 beforeAll(() => {
@@ -141,7 +142,7 @@ class Scene {
         if (ask === undefined || ask.answered || !ask.billed) return;
         ask.answered = true;
         // A provider that sends no usage leaves us with the estimate.
-        const answer = anAnswer(what.exact ? ask.micros : ESTIMATE, what.exact);
+        const answer = anAnswerFor(what.exact ? ask.micros : ESTIMATE, what.exact);
         for (let sent = 0; sent < 2; sent++)
           await recordAnswer(store, { report: this.report, section: "body" }, ask.asking, answer, "p");
         return;
@@ -275,21 +276,16 @@ async function saveDocument(id: ReportId): Promise<void> {
   await saveArtefact(store, document, "f".repeat(64));
 }
 
-function anAnswer(micros: number, exact = true): Answer {
-  return {
-    text: "text",
-    finishReason: "stop",
-    refusal: null,
+function anAnswerFor(micros: number, exact = true): Answer {
+  return anAnswer({
     model: "writer-2026",
     route: "host/writer|two#12345678",
-    requestId: null,
-    usage: null,
     tokens: exact ? { inputTokens: 7, cachedInputTokens: 0, outputTokens: 3, reasoningTokens: 0 } : null,
     micros,
     exact,
     priceTable: "prices of a test",
     elapsedMs: 12,
-  };
+  });
 }
 
 test("every request has one row, every sum is the sum of its rows, and the provider's account fits", async () => {

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { Answer } from "../../src/domain/call.ts";
 import { totalSpend } from "../../src/domain/failure.ts";
 import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
@@ -33,6 +32,7 @@ import { waitFor } from "../../src/testing.ts";
 import { Spool } from "../../src/workers/spool.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
+import { anAnswer } from "../support/an-answer.ts";
 
 const GATE = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: 60_000 };
 const FAILURE: FailureSummary = {
@@ -58,23 +58,6 @@ afterAll(async () => {
   await queues.close();
   redis.disconnect();
 });
-
-function anAnswer(micros: number): Answer {
-  return {
-    text: `text of ${micros}`,
-    finishReason: "stop",
-    refusal: null,
-    model: "m",
-    route: "r",
-    requestId: null,
-    usage: null,
-    tokens: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoningTokens: 0 },
-    micros,
-    exact: true,
-    priceTable: "test",
-    elapsedMs: 1,
-  };
-}
 
 type Step =
   | { do: "claim"; worker: 0 | 1 }
@@ -242,7 +225,7 @@ class Scene {
         store,
         { report: this.report, section: "body" },
         asking,
-        anAnswer(micros),
+        anAnswer({ text: `text of ${micros}`, micros }),
         "p",
       );
       if (recorded.outcome !== "recorded" || this.winners.has(asking.askId)) continue;
@@ -370,7 +353,7 @@ test("an answer that was paid for is kept in a file when its worker has to end b
   const recording = new Spool(spoolDir, () => undefined).record(
     openStore(away, store.fleet),
     { report: scene.report, section: "body", asking, process: "p" },
-    anAnswer(700),
+    anAnswer({ text: "text of 700", micros: 700 }),
     { spoolAfterMs: 600_000, signal: graceIsOver.signal },
   );
   const ended = recording.then(
@@ -410,7 +393,13 @@ test("a request that left before midnight takes nothing from the new day's cap",
   }
   await redis.del(store.keys.spentToday);
 
-  await recordAnswer(store, { report: scene.report, section: "body" }, answered, anAnswer(300), "p");
+  await recordAnswer(
+    store,
+    { report: scene.report, section: "body" },
+    answered,
+    anAnswer({ text: "text of 300", micros: 300 }),
+    "p",
+  );
   await concludeUnanswered(
     store,
     { report: scene.report, section: "body" },

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Answer } from "../../src/domain/call.ts";
 import { NO_ACCOUNT_LIMITS } from "../../src/domain/fairness.ts";
 import { NO_CAPS, NO_LIMITS } from "../../src/domain/route.ts";
 import { registryOf } from "../../src/report-types/registry.ts";
@@ -20,6 +19,7 @@ import { claimSection, type Claim } from "../../src/store/sections.ts";
 import { waitFor } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
+import { anAnswer } from "../support/an-answer.ts";
 
 const LIMITS = { requestsPerMinute: 6, tokensPerMinute: 1_000, concurrency: 2 };
 const TOKENS = 100;
@@ -83,22 +83,8 @@ function anAsking(route: string): Asking {
   };
 }
 
-function anAnswer(route: string): Answer {
-  return {
-    text: "x",
-    finishReason: "stop",
-    refusal: null,
-    model: "m",
-    route,
-    requestId: null,
-    usage: null,
-    tokens: { inputTokens: 60, cachedInputTokens: 0, outputTokens: 40, reasoningTokens: 0 },
-    micros: 1,
-    exact: true,
-    priceTable: "t",
-    elapsedMs: 1,
-  };
-}
+/** A hundred tokens. */
+const ANSWERED = { inputTokens: 60, cachedInputTokens: 0, outputTokens: 40, reasoningTokens: 0 };
 
 type Step = "begin" | "answer" | "refuse" | "trouble" | "wait" | "close" | "open";
 const step = fc.oneof(
@@ -147,7 +133,7 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
           case "answer": {
             if (next === undefined) break;
             flying.shift();
-            const answer = anAnswer(route);
+            const answer = anAnswer({ route, tokens: ANSWERED });
             await recordAnswer(store, claim, next.asking, answer, "p");
             troubled = false;
             for (const other of flying) other.at = Math.abs(other.at);
@@ -201,7 +187,7 @@ async function leaves(route: string, asking = anAsking(route)) {
   if (begun.outcome !== "go") throw new Error(`It did not leave: ${begun.outcome}.`);
   const { at } = begun;
   await nextMs();
-  const answered = () => recordAnswer(store, claim, asking, anAnswer(route), "p");
+  const answered = () => recordAnswer(store, claim, asking, anAnswer({ route, tokens: ANSWERED }), "p");
   async function fails() {
     await concludeUnanswered(store, claim, asking, "not_billed", FAILURE, 5);
     const trouble = { beganAt: at, freeForMs: 60_000, firstMs: 1, longestMs: 1, random: 1 };
