@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type { FailureSummary, PlannedSection } from "../domain/report.ts";
+import { PLANNING, type FailureSummary, type PlannedSection } from "../domain/report.ts";
 import type { ReportType, SectionInput } from "../report-types/define-report.ts";
 import type { Registry } from "../report-types/registry.ts";
 import { factsOf, sourceOf } from "../report-types/source.ts";
@@ -16,7 +16,7 @@ import type { Store } from "../store/redis.ts";
 import { readSections, readSource } from "../store/reports.ts";
 import { readOutput } from "../store/read-sections.ts";
 import { readCheckpoints, type StoredTake } from "../store/takes.ts";
-import { authorOf, PLANNING } from "../workers/section-author.ts";
+import { authorOf } from "../workers/section-author.ts";
 import { requireReport } from "./material.ts";
 import { rehearse, type Rehearsal, type Shelf } from "./rehearse.ts";
 

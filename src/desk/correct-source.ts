@@ -8,7 +8,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type { PlannedSection, Section } from "../domain/report.ts";
+import { PLANNING, type PlannedSection, type Section } from "../domain/report.ts";
 import { mayAct } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import type { ReportType } from "../report-types/define-report.ts";
@@ -16,7 +16,7 @@ import { isDynamic } from "../report-types/plan.ts";
 import { checkSource } from "../report-types/source.ts";
 import { readSections, type StoredReport } from "../store/reports.ts";
 import { replaceSource } from "../store/resume.ts";
-import { authorOf, PLANNING } from "../workers/section-author.ts";
+import { authorOf } from "../workers/section-author.ts";
 import {
   requireCreditworthy,
   requireDone,

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { FleetError } from "../domain/fleet-error.ts";
-import type { ReportStatus } from "../domain/report.ts";
+import { PLANNING, type ReportStatus } from "../domain/report.ts";
 import { REPORT_STATUSES } from "../domain/report.ts";
 import { mayAct, PERMISSIONS, type Action, type PromptChoice, type ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
@@ -18,7 +18,7 @@ import { decideSections, type Decided, type SectionEffect } from "../store/resum
 import type { StoredReport } from "../store/reports.ts";
 import { leaveOutbox } from "../store/wakeups.ts";
 import { joinRun } from "../workers/join-run.ts";
-import { authorOf, PLANNING, type Author } from "../workers/section-author.ts";
+import { authorOf, type Author } from "../workers/section-author.ts";
 import { materialFor, requireReport, shelfOf } from "./material.ts";
 import { rehearse, type Rehearsal, type Walking } from "./rehearse.ts";
 

@@ -2,12 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { FleetError } from "../domain/fleet-error.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type { Section } from "../domain/report.ts";
+import { PLANNING, type Section } from "../domain/report.ts";
 import { mayAct } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { readSections } from "../store/reports.ts";
 import { decideSections } from "../store/resume.ts";
-import { PLANNING } from "../workers/section-author.ts";
 import { requireDone, ring, statusesFor, type Ruled, type Ruling } from "./decide-case.ts";
 import { requireReport } from "./material.ts";
 

@@ -4,7 +4,8 @@
  * key differs and nothing is shown; only the question of a failed call is kept itself, with its case.
  */
 import type { AskedQuestion } from "../store/cases.ts";
-import { authorOf, PLANNING } from "../workers/section-author.ts";
+import { PLANNING } from "../domain/report.ts";
+import { authorOf } from "../workers/section-author.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import type { StoredReport } from "../store/reports.ts";
 import { materialFor, shelfOf } from "./material.ts";

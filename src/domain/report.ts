@@ -75,6 +75,16 @@ export interface PlannedSection {
   optional?: readonly string[];
 }
 
+/** The section that plans the others. It runs as a section job, so planning may ask a model and is paid like any call. */
+export const PLANNING: PlannedSection = {
+  key: "plan",
+  title: "Plan",
+  weight: 1,
+  after: [],
+  template: "plan",
+  params: null,
+};
+
 /** Facts of a failure that are kept on the section and shown; the evidence lies with the call. */
 export type FailureSummary = Pick<Failure, "kind" | "code" | "scope" | "message" | "fingerprint" | "rule">;
 

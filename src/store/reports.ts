@@ -5,15 +5,16 @@
 import { NO_SPEND } from "../domain/failure.ts";
 import { DEFAULT_PRIORITY, turnOf, type Priority } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
-import type {
-  Delivered,
-  Delivery,
-  FailureSummary,
-  PlannedSection,
-  Report,
-  ReportState,
-  ReportStatus,
-  Section,
+import {
+  PLANNING,
+  type Delivered,
+  type Delivery,
+  type FailureSummary,
+  type PlannedSection,
+  type Report,
+  type ReportState,
+  type ReportStatus,
+  type Section,
 } from "../domain/report.ts";
 import type { Decision } from "../domain/review.ts";
 import type { HoldStatus } from "../domain/credits.ts";
@@ -26,6 +27,8 @@ import { parseSection, SECTION_FIELDS } from "./read-sections.ts";
 export interface StoredReport {
   report: Report;
   plan: PlannedSection[] | null;
+  /** Keys of the sections that have, or may have, a record of their own: of this plan, of those it replaced, and planning itself. */
+  sectionKeys: string[];
   /** Set once a section halts the report: siblings stop before their next call. */
   halted: FailureSummary | null;
   /** Micro-USD set aside for requests that are in flight. */
@@ -187,9 +190,12 @@ function parseReport(fields: Record<string, string>): StoredReport {
     updatedAt: number("updatedAt"),
     ...reportState(fields, failure),
   };
+  const plan = fields["plan"] ? (JSON.parse(fields["plan"]) as PlannedSection[]) : null;
+  const earlier = (fields["earlierSections"] ?? "").split(" ").filter((key) => key !== "");
   return {
     report,
-    plan: fields["plan"] ? (JSON.parse(fields["plan"]) as PlannedSection[]) : null,
+    plan,
+    sectionKeys: [...new Set([PLANNING.key, ...(plan ?? []).map(({ key }) => key), ...earlier])],
     halted: fields["halted"] ? (JSON.parse(fields["halted"]) as FailureSummary) : null,
     inFlightMicros: number("spend.in_flight"),
     delivered: fields["deliveredAt"] === undefined ? null : deliveredOf(fields),

@@ -218,7 +218,7 @@ const CORRECT = savingScript(`${MOVE_LUA}${CLOSE_CASES_LUA}${AUDIT_LUA}${GO_ON_L
 -- ARGV id version operation by why statuses names wake_after_ms hash bytes source plan('seen' | 'again' | 'none') status_event resolved_event, then section events
 local id, operation, by, why = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
 local names = cjson.decode(ARGV[7])
-local r = redis.call('HMGET', KEYS[1], 'status', 'decisions', 'operation', 'run', 'sourceHash', 'earlierSources')
+local r = redis.call('HMGET', KEYS[1], 'status', 'decisions', 'operation', 'run', 'sourceHash', 'earlierSources', 'earlierSections')
 if not r[1] then return {'gone'} end
 if r[3] == operation then return {'done', r[4]} end
 if (r[2] or '0') ~= ARGV[2] then return {'stale', r[2] or '0'} end
@@ -231,8 +231,9 @@ keep_snapshot(KEYS[2], KEYS[8], ARGV[11], id)
 redis.call('HSET', KEYS[1], 'sourceHash', ARGV[9], 'sourceBytes', ARGV[10], 'operation', operation, 'decidedBy', by, 'decidedWhy', why)
 -- Erasing the report erases what was sent before as well.
 redis.call('HSET', KEYS[1], 'earlierSources', (r[6] or '') .. ' ' .. r[5])
-if ARGV[12] == 'again' then redis.call('HDEL', KEYS[1], 'plan') end
+local replaced = r[7] or ''
 for i = 9, #KEYS do
+  if ARGV[12] == 'again' then replaced = replaced .. ' ' .. string.match(KEYS[i], ':section:(.*)$') end
   local s = redis.call('HMGET', KEYS[i], 'status', 'claim', 'transient', 'repair', 'crash', 'history')
   local status = s[1] or 'pending'
   -- Whoever writes it now lets go of it at the next call, because its run is over; until then the new run waits for it.
@@ -243,6 +244,11 @@ for i = 9, #KEYS do
     emit(KEYS[5], KEYS[6], ARGV[15 + i - 9])
   end
   redis.call('HDEL', KEYS[i], 'transient', 'repair', 'crash', 'prints', 'failure', 'retryAt', 'because', 'startedAt', 'pin', 'edited', 'output', 'outputHash', 'unreviewed')
+end
+if ARGV[12] == 'again' then
+  -- Their records stay, for whoever still writes one, and are found again when the report goes.
+  redis.call('HDEL', KEYS[1], 'plan')
+  redis.call('HSET', KEYS[1], 'earlierSections', replaced)
 end
 close_cases(names, 'correct_source', by, why, operation, now)
 go_on(KEYS[1], id, true, names, KEYS[3], KEYS[4], ARGV[8], now)

@@ -64,13 +64,13 @@ async function retain(store: Store, id: ReportId, ages: RetentionAges): Promise<
 }
 
 /** Raw answers, prompts, steps and section outputs go; the document, the receipt and the timeline stay. */
-async function removeTexts(store: Store, { report, plan }: StoredReport): Promise<void> {
+async function removeTexts(store: Store, { report, sectionKeys }: StoredReport): Promise<void> {
   const { redis, keys } = store;
   const cached = await redis.smembers(keys.cachedBy(report.id));
   const pipeline = redis.pipeline();
   pipeline.unlink(keys.calls(report.id), keys.cachedBy(report.id), ...cached);
   pipeline.hdel(keys.packed(report.id), "texts");
-  for (const { key } of plan ?? []) pipeline.hdel(keys.section(report.id, key), "output", "pin");
+  for (const key of sectionKeys) pipeline.hdel(keys.section(report.id, key), "output", "pin");
   for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1"))
     pipeline.hdel(keys.case(id), "prompt");
   await pipeline.exec();
@@ -85,7 +85,7 @@ export async function removeAtOnce(store: Store, stored: StoredReport): Promise<
 /** Everything but a tombstone goes. Ledger rows and holds are the account's history and stay for ever. */
 async function removeReport(store: Store, stored: StoredReport): Promise<void> {
   const { redis, keys } = store;
-  const { report, plan } = stored;
+  const { report, sectionKeys } = stored;
   await removeTexts(store, stored);
   // While the record is still there to say which: an interrupted removal finds the rest of them again.
   await releaseSnapshots(store, report);
@@ -99,7 +99,7 @@ async function removeReport(store: Store, stored: StoredReport): Promise<void> {
     keys.casesOf(report.id),
     keys.auditOf(report.id),
   );
-  for (const { key } of plan ?? []) pipeline.unlink(keys.section(report.id, key));
+  for (const key of sectionKeys) pipeline.unlink(keys.section(report.id, key));
   for (const id of await redis.zrange(keys.casesOf(report.id), "0", "-1"))
     pipeline.unlink(keys.case(id), keys.caseNotes(id));
   if (idempotency !== null) pipeline.unlink(idempotency);

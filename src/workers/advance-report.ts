@@ -29,7 +29,7 @@ import { readOutput } from "../store/read-sections.ts";
 import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
-import { PLANNING } from "./section-author.ts";
+import { PLANNING } from "../domain/report.ts";
 import { errorFacts, summaryOf, type Workshop } from "./session.ts";
 import { isPlanning, worthOf } from "./worth.ts";
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ModelConfig } from "../domain/call.ts";
 import type { RetryStrategy } from "../domain/failure.ts";
-import type { PlannedSection } from "../domain/report.ts";
+import { PLANNING, type PlannedSection } from "../domain/report.ts";
 import type {
   OutputContract,
   ReportType,
@@ -10,16 +10,6 @@ import type {
   SectionDefinition,
 } from "../report-types/define-report.ts";
 import { definitionsOf, isDynamic } from "../report-types/plan.ts";
-
-/** The section that plans the others. It runs as a section job, so planning may ask a model and is paid like any call. */
-export const PLANNING: PlannedSection = {
-  key: "plan",
-  title: "Plan",
-  weight: 1,
-  after: [],
-  template: "plan",
-  params: null,
-};
 
 export interface Author {
   planned: PlannedSection;

@@ -1,9 +1,8 @@
 /** What a delivery is worth. Planning is work like any other, and no part of what is sold. */
-import type { PlannedSection } from "../domain/report.ts";
+import { PLANNING, type PlannedSection } from "../domain/report.ts";
 import type { ReportType } from "../report-types/define-report.ts";
 import { partialCredits } from "../report-types/partial-credits.ts";
 import { isDynamic } from "../report-types/plan.ts";
-import { PLANNING } from "./section-author.ts";
 
 export function worthOf(
   type: ReportType,

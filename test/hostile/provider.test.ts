@@ -8,7 +8,7 @@ import { startTestFleet, waitFor, type TestFleet } from "../../src/testing.ts";
 import { listCases } from "../../src/store/cases.ts";
 import { readReceipt } from "../../src/store/receipt.ts";
 import { readSections } from "../../src/store/reports.ts";
-import { PLANNING } from "../../src/workers/section-author.ts";
+import { PLANNING } from "../../src/domain/report.ts";
 import { reconcile } from "../../src/store/reconcile.ts";
 import { MAX_BODY_BYTES } from "../../src/llm/exchange.ts";
 import type { ReportId } from "../../src/domain/ids.ts";

@@ -3,14 +3,17 @@ import { completeRest } from "../../src/desk/complete-rest.ts";
 import { deliverPartial } from "../../src/desk/deliver-partial.ts";
 import { rejectReport } from "../../src/desk/end-by-person.ts";
 import type { ReportId } from "../../src/domain/ids.ts";
+import { PLANNING } from "../../src/domain/report.ts";
 import { addNote, listCases } from "../../src/store/cases.ts";
 import { grantCredits, readLedger } from "../../src/store/credits.ts";
 import { readArtefact } from "../../src/store/deliver.ts";
 import { endReport } from "../../src/store/end-report.ts";
 import { eraseReport } from "../../src/store/erase.ts";
+import { savePlan, startRound } from "../../src/store/report-transitions.ts";
 import { readReport, readSource } from "../../src/store/reports.ts";
 import { replaceSource } from "../../src/store/resume.ts";
 import { sweepRetention } from "../../src/store/retention.ts";
+import { claimSection, finishSection, type Claim } from "../../src/store/sections.ts";
 import { startTestFleet, type TestFleet } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aTopicType } from "../support/report-types/index.ts";
@@ -126,7 +129,11 @@ class Shelf {
     return id;
   }
 
-  async correct(id: ReportId, data: string): Promise<void> {
+  async correct(
+    id: ReportId,
+    data: string,
+    what: { sections: string[]; plan: "none" | "again" } = { sections: [], plan: "none" },
+  ): Promise<void> {
     const stored = await this.#read(id);
     const corrected = await replaceSource(
       this.store,
@@ -138,12 +145,39 @@ class Shelf {
         operation: aReportId(),
         statuses: ["pending", "running"],
         source: snapshotOf(data),
-        sections: [],
-        plan: "none",
+        ...what,
       },
       60_000,
     );
     expect(corrected.outcome).toBe("done");
+  }
+
+  async begin(id: ReportId, section: string): Promise<Claim> {
+    const { report } = await this.#read(id);
+    const { type, run } = report;
+    await startRound(this.store, report, report.round + 1, [section], 60_000);
+    const wanted = { report: id, type, section, version: 1, run, claimId: aReportId(), process: "p" };
+    const claimed = await claimSection(this.store, wanted, 60_000);
+    if (claimed.outcome !== "claimed") throw new Error(claimed.outcome);
+    return claimed.claim;
+  }
+
+  async write(id: ReportId, section: string): Promise<void> {
+    const written = { output: '"words"', hash: "h", unreviewed: null };
+    await finishSection(this.store, await this.begin(id, section), written, [], 60_000, []);
+  }
+
+  async plan(id: ReportId, ...sections: string[]): Promise<void> {
+    const { report } = await this.#read(id);
+    const planned = sections.map((key) => ({ ...PLANNING, key, template: key }));
+    await savePlan(this.store, report, [PLANNING, ...planned]);
+  }
+
+  /** Keys that name a report, but for what stays for ever. */
+  async named(id: ReportId): Promise<string[]> {
+    const { redis, keys } = this.store;
+    const stays = [keys.tombstone(id), keys.hold(`${id}.h1`)];
+    return (await redis.keys(`*${id}*`)).filter((key) => !stays.includes(key));
   }
 
   /** Ended, and past the time for which reports are kept. */
@@ -168,6 +202,29 @@ class Shelf {
 function snapshotOf(data: string) {
   return { canonical: JSON.stringify(data), hash: data.padEnd(64, "0"), bytes: data.length };
 }
+
+test("a report that ended before it was planned takes what its planning has written along", async () => {
+  const shelf = new Shelf();
+  const id = await shelf.order("topic", "p1");
+  await shelf.write(id, PLANNING.key);
+  await shelf.outlive(id);
+  expect(await shelf.named(id)).toEqual([]);
+  shelf.store.close();
+});
+
+test("a report takes the sections of a plan along that was replaced", async () => {
+  const shelf = new Shelf();
+  const id = await shelf.order("topic", "q1");
+  await shelf.write(id, PLANNING.key);
+  await shelf.plan(id, "dunes", "tides");
+  await shelf.write(id, "dunes");
+  await shelf.begin(id, "tides");
+  await shelf.correct(id, "q2", { sections: [PLANNING.key, "dunes", "tides"], plan: "again" });
+  await shelf.plan(id, "piers");
+  await shelf.outlive(id);
+  expect(await shelf.named(id)).toEqual([]);
+  shelf.store.close();
+});
 
 test("an old report leaves its source to an open report of another type, and the last reader takes it along", async () => {
   const shelf = new Shelf();
