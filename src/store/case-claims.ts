@@ -9,7 +9,7 @@ import { run, savingScript } from "./script.ts";
 
 /** The others see it at once; looking on is no news. */
 const TELL_LUA = `
-local function tell(fleet_events, case, by)
+local function tell_claim(fleet_events, case, by)
   emit('', fleet_events, '{"event":"review.claimed","case":' .. cjson.encode(case) .. ',"by":' .. (by and cjson.encode(by) or 'null') .. '}')
 end
 `;
@@ -26,7 +26,7 @@ for i = 4, #ARGV do
   if not holder or holder == ARGV[1] or ARGV[3] == '1' then
     redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[i])
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[1])
-    if holder ~= ARGV[1] then tell(KEYS[3], ARGV[i], ARGV[1]) end
+    if holder ~= ARGV[1] then tell_claim(KEYS[3], ARGV[i], ARGV[1]) end
     return {'claimed', ARGV[i]}
   end
 end
@@ -38,7 +38,7 @@ const RELEASE = savingScript(`${TELL_LUA}
 if redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[1] then return 'not_held' end
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
-tell(KEYS[3], ARGV[2], nil)
+tell_claim(KEYS[3], ARGV[2], nil)
 return 'released'
 `);
 
