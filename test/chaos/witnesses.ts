@@ -26,6 +26,8 @@ export type ClientRow = { at: number } & (
   | { what: "cancelled"; order: number; report: string; status: string }
   | { what: "decided"; report: string; case: string; action: string; by: string; why: string }
   | { what: "opened"; route: string; by: string }
+  /** It was acknowledged, and nobody knows it any more. */
+  | { what: "gone"; report: string }
   | { what: "review_ended"; account: string; by: string }
   | { what: "turned"; type: string; to: string; by: string; why: string }
   /** The row of a report as a list showed it; only where something has changed. */

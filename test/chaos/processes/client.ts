@@ -188,6 +188,16 @@ async function look(): Promise<void> {
       cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`;
     }
   }
+  for (const id of open) await lookFor(id);
+}
+
+/** What a failover has forgotten is in no list, and never will be: whether it may be is for the judge to say. */
+async function lookFor(report: string): Promise<void> {
+  const account = orders.get(report)?.account;
+  const answer = account === undefined ? null : await ask(account, "GET", `/v1/reports/${report}`);
+  if (answer?.status !== 404) return;
+  gone.add(report);
+  note({ what: "gone", report });
 }
 
 interface Row {
@@ -212,6 +222,7 @@ function sawRow({ id, status, statusText, credits }: Row): void {
   });
 }
 
+const gone = new Set<string>();
 const documents = new Map<string, "reading" | "read">();
 
 async function readDelivered(): Promise<void> {
@@ -323,7 +334,7 @@ function unsettled(): string[] {
   return [...orders.entries()].flatMap(([id, order]) => {
     const status = seen.get(id)?.status ?? "unseen";
     const left = status === "needs_review" && order.decisions.includes("leave");
-    return ENDED.includes(status) || left ? [] : [id];
+    return ENDED.includes(status) || left || gone.has(id) ? [] : [id];
   });
 }
 
