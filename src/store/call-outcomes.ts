@@ -59,14 +59,16 @@ return {'duplicate', redis.call('HGET', KEYS[2], take_key) or ''}
 `);
 
 const CONCLUDE = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
--- KEYS report asks events fleet_events calls slots today route   ARGV ask_id outcome event take_key kind
+-- KEYS report asks events fleet_events calls slots today route   ARGV ask_id outcome event take_key kind stay_away_ms
+local now = now_ms()
+-- Whoever has given this request up meanwhile: the provider has spoken now.
+stay_away(KEYS[8], now, tonumber(ARGV[6]))
 local row, books = unpack(redis.call('HMGET', KEYS[2], ARGV[1], ARGV[1] .. '.books'))
 if not row then return 'erased' end
 local state, estimate = string.match(row, '^(%a[%a_]*)|(%d+)|')
 if state ~= 'open' then return 'concluded' end
 local billed = ARGV[2] == 'unknown' and estimate or '0'
 book(KEYS[1], ARGV[1], ARGV[2], billed, ARGV[5])
-local now = now_ms()
 if ARGV[2] ~= 'unknown' and begun_today(books, now) then
   book_today(KEYS[7], now, redis.call('HGET', KEYS[1], 'account'), minus(estimate))
 end
@@ -162,14 +164,23 @@ export async function recordAnswer(
   return { outcome: word === "erased" ? "erased" : "recorded" };
 }
 
-/** Ends an ask that brought no answer: free where the provider refused, else at the upper estimate, marked unknown. */
+export interface Unanswered {
+  billing: "not_billed" | "unknown";
+  failure: FailureSummary;
+  elapsedMs: number;
+  /** How long the provider told us to stay away from the route; 0 where it named no wait. */
+  stayAwayMs: number;
+}
+
+/**
+ * Ends an ask that brought no answer: free where the provider refused, else at the upper estimate, marked unknown. A wait
+ * that the provider named holds for every worker from this very script on, so nobody who dies next can keep it to himself.
+ */
 export async function concludeUnanswered(
   store: Store,
   claim: Pick<Claim, "report" | "section">,
   asking: Asking,
-  billing: "not_billed" | "unknown",
-  failure: FailureSummary,
-  elapsedMs: number,
+  { billing, failure, elapsedMs, stayAwayMs }: Unanswered,
 ): Promise<void> {
   const { redis, keys } = store;
   const event: FleetEvent = {
@@ -197,6 +208,13 @@ export async function concludeUnanswered(
       keys.spentToday,
       keys.route(asking.route),
     ],
-    [asking.askId, billing, JSON.stringify(event), `${asking.callKey}#${asking.take}`, failure.kind],
+    [
+      asking.askId,
+      billing,
+      JSON.stringify(event),
+      `${asking.callKey}#${asking.take}`,
+      failure.kind,
+      Math.ceil(stayAwayMs),
+    ],
   );
 }

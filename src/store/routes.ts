@@ -58,6 +58,12 @@ local function route_unanswered(route, slots, ask_id)
   redis.call('ZREM', slots, ask_id)
   if redis.call('HGET', route, 'probeBy') == ask_id then redis.call('HDEL', route, 'probeUntil', 'probeBy') end
 end
+-- The provider named a wait: no request leaves earlier, on any worker. A short wait does not shorten a long one.
+local function stay_away(route, now, for_ms)
+  if for_ms == 0 then return end
+  local till = now + for_ms
+  if till > tonumber(redis.call('HGET', route, 'closedUntil') or '0') then redis.call('HSET', route, 'closedUntil', till) end
+end
 -- An answer came: whatever trouble there was is over, and the minute's tokens are what was really used.
 local function route_answered(route, slots, answered, now, ask_id, began_at, process, served, estimated_tokens, tokens)
   redis.call('ZREM', slots, ask_id)
@@ -95,14 +101,6 @@ if now >= till then
 end
 if now - since > tonumber(ARGV[2]) then return {'request', tostring(till - now)} end
 return {'route', tostring(till - now)}
-`);
-
-const CLOSE_FOR = savingScript(`
--- KEYS route   ARGV for_ms
--- Only ever moved later, so a short wait does not shorten a long one.
-local till = now_ms() + tonumber(ARGV[1])
-if till > tonumber(redis.call('HGET', KEYS[1], 'closedUntil') or '0') then redis.call('HSET', KEYS[1], 'closedUntil', till) end
-return 'closed'
 `);
 
 const CLOSE = savingScript(`${AUDIT_LUA}
@@ -147,11 +145,6 @@ export async function reportTrouble(
     [trouble.beganAt, trouble.freeForMs, trouble.longestMs, trouble.random, trouble.firstMs, of.callKey],
   );
   return { fault, waitMs: Math.max(0, Number(waitMs)) };
-}
-
-/** The provider named a wait: no request leaves earlier, on any worker. */
-export async function closeRouteFor(store: Store, route: string, forMs: number): Promise<void> {
-  await run(store.redis, CLOSE_FOR, [store.keys.route(route)], [Math.ceil(forMs)]);
 }
 
 /**

@@ -15,7 +15,7 @@ import { estimateMicros } from "../llm/prices.ts";
 import { estimateTokens } from "../llm/token-estimate.ts";
 import { concludeUnanswered } from "../store/call-outcomes.ts";
 import { beginCall, type Asking, type Begun, type WaitReason } from "../store/calls.ts";
-import { closeRoute, closeRouteFor, reportTrouble } from "../store/routes.ts";
+import { closeRoute, reportTrouble } from "../store/routes.ts";
 import { continued } from "./repair-question.ts";
 import { patiently } from "./patiently.ts";
 import { summaryOf, type Session } from "./session.ts";
@@ -184,23 +184,22 @@ async function unanswered(
   { beganAt, elapsedMs }: { beganAt: number; elapsedMs: number },
 ): Promise<RouteClosed> {
   const { store, durations } = session.workshop;
-  const { failure, verdict } = session.judge(asked.evidence, { unknownBilling: asked.billing === "unknown" });
-  await patiently(session.control.signal, () =>
-    concludeUnanswered(store, session.claim, asking, asked.billing, summaryOf(failure), elapsedMs),
-  );
+  const { billing } = asked;
+  const { failure, verdict } = session.judge(asked.evidence, { unknownBilling: billing === "unknown" });
+  // Money, keys, models and endpoints: no report gets an answer here until somebody changes something.
+  const isClosed = failure.scope === "route" && (failure.kind === "workflow" || failure.kind === "cost");
+  const stayAwayMs = !isClosed && verdict.verdict === "wait" ? verdict.afterMs : 0;
+  const outcome = { billing, failure: summaryOf(failure), elapsedMs, stayAwayMs };
+  await patiently(session.control.signal, () => concludeUnanswered(store, session.claim, asking, outcome));
   if (session.control.signal.aborted)
     session.stopWith({ stop: "hand_on", because: "the grace period is over" });
 
-  // Money, keys, models and endpoints: no report gets an answer here until somebody changes something.
-  if (failure.scope === "route" && (failure.kind === "workflow" || failure.kind === "cost")) {
+  if (isClosed) {
     await closeForAll(session, route, failure);
     const wait = verdict.verdict === "wait" ? { ...verdict, afterMs: closedRouteMs(session) } : verdict;
     return { closed: { stop: "failed", failure, verdict: wait } };
   }
-  if (verdict.verdict === "wait") {
-    await session.fromStore(() => closeRouteFor(store, route.id, verdict.afterMs));
-    if (verdict.afterMs > durations.fallbackAfterMs) return { closed: { stop: "failed", failure, verdict } };
-  }
+  if (stayAwayMs > durations.fallbackAfterMs) return { closed: { stop: "failed", failure, verdict } };
   if (!mayHeal(failure, verdict)) return session.stopWith({ stop: "failed", failure, verdict });
   const { report, section } = session.claim;
   const trouble = await session.fromStore(() =>
@@ -218,7 +217,7 @@ async function unanswered(
     ),
   );
   // What may have been billed spends an attempt whoever is at fault, or it could be billed for ever.
-  const free = asked.billing === "not_billed" && trouble.fault !== "request";
+  const free = billing === "not_billed" && trouble.fault !== "request";
   if (!free) return session.stopWith({ stop: "failed", failure, verdict });
   const message = failure.message.replace(/\.$/, "");
   const wait: Verdict =

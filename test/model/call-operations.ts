@@ -22,7 +22,7 @@ import {
   type Report,
   type Twin,
 } from "./twin.ts";
-import { anAnswer } from "../support/an-answer.ts";
+import { anAnswer, noAnswer } from "../support/an-answer.ts";
 import { A_FAILURE } from "../support/store-for-tests.ts";
 
 const GATE = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: FAR_MS };
@@ -170,7 +170,7 @@ function concluding(report: Report, ask: Ask, billing: "unknown" | "not_billed")
       return { reply: "", done: true };
     },
     send: async (store) => {
-      await concludeUnanswered(store, claim, asking, billing, A_FAILURE, 5);
+      await concludeUnanswered(store, claim, asking, noAnswer({ billing }));
       return "";
     },
     lasting: true,

@@ -35,7 +35,7 @@ import { run, savingScript } from "../../src/store/script.ts";
 import { claimSection, finishSection, type Claim } from "../../src/store/sections.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { admitOrder, aReportId, openTestStore } from "../support/store-for-tests.ts";
-import { anAnswer } from "../support/an-answer.ts";
+import { anAnswer, noAnswer } from "../support/an-answer.ts";
 
 let store: ReturnType<typeof openTestStore>;
 beforeAll(() => {
@@ -159,9 +159,7 @@ class Scene {
             store,
             { report: this.report, section: "body" },
             ask.asking,
-            billing,
-            LOST,
-            5,
+            noAnswer({ billing, failure: LOST }),
           );
         return;
       }

@@ -32,7 +32,7 @@ import { waitFor } from "../../src/testing.ts";
 import { Spool } from "../../src/workers/spool.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
-import { anAnswer } from "../support/an-answer.ts";
+import { anAnswer, noAnswer } from "../support/an-answer.ts";
 
 const GATE = { limits: NO_LIMITS, caps: NO_CAPS, leaseMs: 60_000 };
 const FAILURE: FailureSummary = {
@@ -242,9 +242,7 @@ class Scene {
         store,
         { report: this.report, section: "body" },
         asking,
-        action.billing,
-        FAILURE,
-        5,
+        noAnswer({ billing: action.billing }),
       );
   }
 
@@ -400,13 +398,6 @@ test("a request that left before midnight takes nothing from the new day's cap",
     anAnswer({ text: "text of 300", micros: 300 }),
     "p",
   );
-  await concludeUnanswered(
-    store,
-    { report: scene.report, section: "body" },
-    refused,
-    "not_billed",
-    FAILURE,
-    5,
-  );
+  await concludeUnanswered(store, { report: scene.report, section: "body" }, refused, noAnswer());
   expect(await spentToday()).toBe(300);
 });

@@ -14,23 +14,15 @@ import { beat } from "../../src/store/processes.ts";
 import { Queues } from "../../src/store/queues.ts";
 import { openStore, type Store } from "../../src/store/redis.ts";
 import { startRound } from "../../src/store/report-transitions.ts";
-import { closeRoute, closeRouteFor, openRoute, reportTrouble } from "../../src/store/routes.ts";
+import { closeRoute, openRoute, reportTrouble } from "../../src/store/routes.ts";
 import { claimSection, type Claim } from "../../src/store/sections.ts";
 import { waitFor } from "../../src/testing.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
 import { aSteppedType } from "../support/report-types/index.ts";
-import { anAnswer } from "../support/an-answer.ts";
+import { anAnswer, noAnswer } from "../support/an-answer.ts";
 
 const LIMITS = { requestsPerMinute: 6, tokensPerMinute: 1_000, concurrency: 2 };
 const TOKENS = 100;
-const FAILURE = {
-  kind: "transient",
-  code: "overloaded",
-  scope: "request",
-  message: "Busy.",
-  fingerprint: "0000000000000001",
-  rule: "test",
-} as const;
 
 let redis: Redis;
 let store: Store;
@@ -139,12 +131,15 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
             for (const other of flying) other.at = Math.abs(other.at);
             break;
           }
+          case "wait":
           case "refuse":
           case "trouble": {
             if (next === undefined) break;
             flying.shift();
-            await concludeUnanswered(store, claim, next.asking, "not_billed", FAILURE, 5);
-            if (action === "refuse") break;
+            const stayAwayMs = action === "wait" ? 60_000 : 0;
+            await concludeUnanswered(store, claim, next.asking, noAnswer({ stayAwayMs }));
+            if (action === "wait") waiting = true;
+            if (action !== "trouble") break;
             const trouble = await reportTrouble(store, route, ofCall(next.asking.callKey), {
               beganAt: Math.abs(next.at),
               freeForMs: 60_000,
@@ -155,10 +150,6 @@ test("no request leaves through a closed gate, past a limit, or beside a probe",
             if (trouble.fault === "route") troubled = true;
             break;
           }
-          case "wait":
-            await closeRouteFor(store, route, 60_000);
-            waiting = true;
-            break;
           case "close":
             await closeRoute(store, route, "wrong key", "p", 0);
             closed = true;
@@ -189,7 +180,7 @@ async function leaves(route: string, asking = anAsking(route)) {
   await nextMs();
   const answered = () => recordAnswer(store, claim, asking, anAnswer({ route, tokens: ANSWERED }), "p");
   async function fails() {
-    await concludeUnanswered(store, claim, asking, "not_billed", FAILURE, 5);
+    await concludeUnanswered(store, claim, asking, noAnswer());
     const trouble = { beganAt: at, freeForMs: 60_000, firstMs: 1, longestMs: 1, random: 1 };
     return (await reportTrouble(store, route, ofCall(asking.callKey), trouble)).fault;
   }

@@ -1,4 +1,6 @@
 import type { Answer } from "../../src/domain/call.ts";
+import type { Unanswered } from "../../src/store/call-outcomes.ts";
+import { A_FAILURE } from "./store-for-tests.ts";
 
 /** An answer as a provider would bring it, where only some of it matters. */
 export function anAnswer(what: Partial<Answer>): Answer {
@@ -17,4 +19,9 @@ export function anAnswer(what: Partial<Answer>): Answer {
     elapsedMs: 1,
     ...what,
   };
+}
+
+/** A request that brought none, refused and unbilled unless said. */
+export function noAnswer(what: Partial<Unanswered> = {}): Unanswered {
+  return { billing: "not_billed", failure: A_FAILURE, elapsedMs: 5, stayAwayMs: 0, ...what };
 }

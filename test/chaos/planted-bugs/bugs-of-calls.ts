@@ -10,8 +10,8 @@ export const BUGS_OF_CALLS: readonly PlantedBug[] = [
     edits: [
       {
         file: "workers/answer-for.ts",
-        from: "await session.fromStore(() => closeRouteFor(store, route.id, verdict.afterMs));",
-        to: "await session.fromStore(() => closeRouteFor(store, route.id, 1));",
+        from: "const outcome = { billing, failure: summaryOf(failure), elapsedMs, stayAwayMs };",
+        to: "const outcome = { billing, failure: summaryOf(failure), elapsedMs, stayAwayMs: 0 };",
       },
     ],
   },
