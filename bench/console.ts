@@ -216,7 +216,7 @@ const { types, accountLimits } = fleet.fleet.workshop;
 const { store } = fleet;
 const api = await startApi({
   redisUrl: server.url,
-  fleet: store.fleet,
+  patient: store,
   types,
   models: null,
   accountLimits,

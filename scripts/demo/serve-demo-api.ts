@@ -22,7 +22,7 @@ export async function serveDemoApi(
   const { store, types, accountLimits, caps } = fleet.workshop;
   const role = {
     redisUrl,
-    fleet: store.fleet,
+    patient: store,
     types,
     models,
     accountLimits,

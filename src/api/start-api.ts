@@ -6,7 +6,7 @@ import type { MeasuredRequest } from "../observability/process-metrics.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { hasAdminKey } from "../store/api-keys.ts";
 import { Queues } from "../store/queues.ts";
-import { connectForRequests, openStore } from "../store/redis.ts";
+import { connectForRequests, openStore, type Store } from "../store/redis.ts";
 import { checkApiExposure } from "./check-exposure.ts";
 import type { Health } from "./health.ts";
 import type { Pages } from "./app.ts";
@@ -16,7 +16,8 @@ import type { MetricsDoor } from "./serve-metrics.ts";
 
 export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations"> {
   redisUrl: string;
-  fleet: string;
+  /** Of the process, and waits for Redis: a start is nobody's request, and is in no hurry. */
+  patient: Store;
   models: Models | null;
   spoolDir: string | null;
   durations: Config["durations"];
@@ -33,16 +34,16 @@ export interface ApiRole extends Omit<Counter, "store" | "queues" | "durations">
 type OnError = (error: unknown, requestId: string) => void;
 
 export async function startApi(role: ApiRole): Promise<ServedApi> {
-  const { listen, health, metrics, onRequest, onError, fleet, openPages, ...rest } = role;
+  const { listen, health, metrics, onRequest, onError, patient, openPages, ...rest } = role;
+  checkApiExposure(listen.host, await hasAdminKey(patient));
   const redis = connectForRequests(role.redisUrl);
-  const store = openStore(redis, fleet);
+  const store = openStore(redis, patient.fleet);
   const queues = new Queues(store, await jobTelemetry());
   async function hangUp(): Promise<void> {
     await queues.close();
     redis.disconnect();
   }
   try {
-    checkApiExposure(listen.host, await hasAdminKey(store));
     const desk = { ...rest, store, queues };
     const pages = openPages?.(desk, onError) ?? null;
     const served = await serveApi(

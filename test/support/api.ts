@@ -24,7 +24,7 @@ export async function startTestApi(fleet: TestFleet, more: Partial<ApiRole> = {}
   const measured = new ProcessMetrics({ version: "0.0.0", roles: ["api"] });
   const served = await startApi({
     redisUrl: testRedisUrl(),
-    fleet: fleet.store.fleet,
+    patient: fleet.store,
     types,
     models: null,
     accountLimits,

@@ -111,7 +111,7 @@ export function startCommand({ output }: Terminal): Command {
       const api = options.roles.includes("api")
         ? await startApi({
             redisUrl,
-            fleet: config.fleet,
+            patient: store,
             types,
             models,
             accountLimits: config.accountLimits,
