@@ -185,6 +185,10 @@ async function gatherSets({ redis, keys }: Store): Promise<Evidence["sets"]> {
 }
 
 async function gatherMessagesDue({ redis, keys }: Store): Promise<string[]> {
-  const due = await redis.zrange(keys.webhookDue, "0", "-1");
-  return Promise.all(due.map(async (id) => (await redis.hget(keys.webhookDelivery(id), "body")) ?? ""));
+  const bodies: string[] = [];
+  // Not only what is due: the rows of a ledger wait behind each other.
+  for (const endpoint of await redis.smembers(keys.webhooks))
+    for (const id of await redis.zrange(keys.webhookPending(endpoint), "0", "-1"))
+      bodies.push((await redis.hget(keys.webhookDelivery(id), "body")) ?? "");
+  return bodies;
 }

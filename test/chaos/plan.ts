@@ -4,7 +4,7 @@
  * the processes is not in it, so two runs of one seed are alike and not equal.
  */
 import type { Fault, FaultRule } from "../../src/llm/simulated/faults.ts";
-import { seededRandom } from "../../src/llm/simulated/random.ts";
+import { seededRandom, shuffled } from "../../src/llm/simulated/random.ts";
 import { canaryOf } from "./witnesses.ts";
 
 export const ACCOUNTS = ["alpha", "beta", "gamma"] as const;
@@ -65,6 +65,8 @@ export interface PlanSettings {
   cancelled?: number;
   /** What the provider then does, each as likely; anything it can do, unless said. */
   kinds?: readonly Fault["kind"][];
+  /** Types whose answers take their time, so that much can happen while they are written. */
+  slow?: readonly string[];
   /** How often each type is ordered, and how the operator decides about a first case, as weights. */
   types?: Readonly<Record<string, number>>;
   decisions?: Readonly<Partial<Record<Decision, number>>>;
@@ -78,14 +80,6 @@ export function planRun(settings: PlanSettings): Plan {
   );
   const { rules, told } = provoke(orders, settings);
   return { seed, orders, rules, told, loadMs, lanes: settings.lanes.map((lane) => [...lane]) };
-}
-
-/** The same faults in another order, for a run that is longer than one pass over them. */
-export function shuffledLane(lane: readonly string[], random: () => number): string[] {
-  return lane
-    .map((fault) => ({ fault, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ fault }) => fault);
 }
 
 const DECISIONS = { resume: 55, skip: 12, "deliver-partial": 13, reject: 10, leave: 10 };
@@ -136,15 +130,13 @@ const CALLS: Readonly<Record<string, readonly { call: string; json: boolean }[]>
 
 /** So many orders of the brittle type are answered badly, repair and all: its breaker opens, and its first canaries fail. */
 const BRITTLE_ORDERS = 6;
-/** The others are answered slowly, so that a trial lasts for as long as others come and want to be written too. */
-const SLOW_TABLE: FaultRule = {
-  match: { contains: "[[brittle/table/draft/" },
-  fault: { kind: "slow_drip", everyMs: 60, chunks: 30 },
-};
+function slowly(type: string): FaultRule {
+  return { match: { contains: `[[${type}/` }, fault: { kind: "slow_drip", everyMs: 60, chunks: 30 } };
+}
 
 function provoke(
   orders: readonly PlannedOrder[],
-  { seed, provoked, kinds }: PlanSettings,
+  { seed, provoked, kinds, slow = [] }: PlanSettings,
 ): Pick<Plan, "rules" | "told"> {
   const random = seededRandom(`chaos/${seed}/provider`);
   const rules: FaultRule[] = orders
@@ -154,13 +146,16 @@ function provoke(
       match: { contains: `[[brittle/table/draft/${n}]]`, first: 2 },
       fault: { kind: "wrong_schema" },
     }));
-  rules.push(SLOW_TABLE);
+  // Its other orders are answered slowly: a trial lasts for as long as others come and want to be written too.
+  rules.push(slowly("brittle"), ...slow.map(slowly));
   const told: Record<string, number> = {};
+  const dealt = { text: deck(kinds ?? anyKind(false), random), json: deck(kinds ?? anyKind(true), random) };
+  const form = deck(FORMS, random);
   for (const { n, type } of orders) {
     const call = pick(CALLS[type] ?? [], random);
     if (call === undefined || random() >= provoked) continue;
     const mark = `${type}/${call.call}/${n}`;
-    const fault = aFault(kinds ?? anyKind(call.json), random);
+    const fault = aFault(call.json ? dealt.json() : dealt.text(), form, random);
     // Most faults pass; some come again with the next try, and a few stay.
     const often = Number(weighted({ 1: 70, 2: 20, 9: 10 }, random));
     // But no wait: named nine times, one after the other, it would keep the whole fleet away for half a minute.
@@ -172,7 +167,27 @@ function provoke(
   return { rules, told };
 }
 
+const FORMS = [
+  "seconds",
+  "http_date",
+  "ms_header",
+  "absent",
+  "negative",
+  "in_message",
+  "retry_info",
+] as const;
 const NAMES_A_WAIT = ["seconds", "ms_header", "in_message", "retry_info", "http_date"];
+
+/** Deals all of them before any comes again, so that a plan has each kind in it, whatever its seed. */
+function deck<Item>(items: readonly Item[], random: () => number): () => Item {
+  let left: Item[] = [];
+  return () => {
+    if (left.length === 0) left = shuffled(items, random);
+    const [next] = left.splice(-1);
+    if (next === undefined) throw new RangeError("There is nothing to deal.");
+    return next;
+  };
+}
 
 /** What goes wrong with any answer; text and JSON are spoiled in ways of their own. */
 const KINDS = [
@@ -199,18 +214,14 @@ function anyKind(json: boolean): Fault["kind"][] {
   return [...spoiled, ...spoiled, ...KINDS];
 }
 
-function aFault(kinds: readonly Fault["kind"][], random: () => number): FaultRule["fault"] {
-  const kind = pick(kinds, random);
+function aFault(
+  kind: Fault["kind"],
+  form: () => (typeof FORMS)[number],
+  random: () => number,
+): FaultRule["fault"] {
   switch (kind) {
-    case undefined:
-      return { kind: "empty" };
-    case "rate_limit": {
-      const form = pick(
-        ["seconds", "http_date", "ms_header", "absent", "negative", "in_message", "retry_info"] as const,
-        random,
-      );
-      return { kind, retryAfter: form ?? "seconds", seconds: 2 + Math.floor(random() * 2) };
-    }
+    case "rate_limit":
+      return { kind, retryAfter: form(), seconds: 1 + Math.floor(random() * 2) };
     case "server_error":
       return { kind, status: pick([500, 502, 503, 529] as const, random) ?? 500 };
     case "slow_drip":

@@ -6,13 +6,13 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { seededRandom } from "../../src/llm/simulated/random.ts";
+import { seededRandom, shuffled } from "../../src/llm/simulated/random.ts";
 import { check, type Verdicts } from "./checker/index.ts";
 import { gather, type Evidence } from "./evidence.ts";
 import { FAULTS } from "./faults/index.ts";
 import { between, pause, until, type Chaos } from "./faults/fault.ts";
 import { RECOVERY_MS } from "./faults/times.ts";
-import { shuffledLane, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { sampleUntil } from "./sampling.ts";
 import { World } from "./world.ts";
 
@@ -100,7 +100,7 @@ async function walk(
   await pause(between(1_500, 3_000, random));
   const rounds = repeat ? Number.POSITIVE_INFINITY : 1;
   for (let round = 0; round < rounds && (round === 0 || performance.now() < endsAt); round++) {
-    for (const id of round === 0 ? lane : shuffledLane(lane, random)) {
+    for (const id of round === 0 ? lane : shuffled(lane, random)) {
       if (round > 0 && performance.now() > endsAt) return;
       const [name = "", form] = id.split(":");
       const fault = FAULTS.find((one) => one.id === name);
@@ -116,6 +116,10 @@ async function walk(
 /** Nothing is on its way that a timer of the fleet would still bring home at once. */
 async function settled({ store }: World): Promise<boolean> {
   const { redis, keys } = store;
-  const [outbox, webhooks] = await Promise.all([redis.zcard(keys.outbox), redis.xlen(keys.webhookOutbox)]);
-  return outbox === 0 && webhooks === 0;
+  const due = await Promise.all([
+    redis.zcard(keys.outbox),
+    redis.xlen(keys.webhookOutbox),
+    redis.zcard(keys.webhookDue),
+  ]);
+  return due.every((count) => count === 0);
 }

@@ -9,15 +9,25 @@ const ON_ITS_WAY_MS = 500;
 const CLOCK_MS = 50;
 
 /** The question a request asks, as its prompt says: `section/call` of an order. */
-interface Question {
+export interface Question {
   order: number;
   section: string;
   call: string;
 }
 
-function questionOf({ marker }: ProviderRow): Question | null {
+export function questionOf({ marker }: Pick<ProviderRow, "marker">): Question | null {
   const [, section, call, order] = marker?.split("/") ?? [];
   return section === undefined || call === undefined ? null : { order: Number(order), section, call };
+}
+
+/** When the books had a request that the provider saw; never, where it is not on them, which is for 8 to say. */
+export function begunAt(found: ReportEvidence | undefined, row: ProviderRow): number {
+  const question = questionOf(row);
+  const before = (found?.receipt.calls ?? []).filter(
+    ({ section, call, askedAt }) =>
+      section === question?.section && call === question.call && askedAt <= row.at + CLOCK_MS,
+  );
+  return Math.max(Number.NEGATIVE_INFINITY, ...before.map(({ askedAt }) => askedAt));
 }
 
 /** Answers a fleet can use as they are; for any other it may have to ask again. */

@@ -1,7 +1,8 @@
 /** How reports, sections, types and routes move: invariants 13, 15, 16 and 24. */
 import type { ReportStatus, SectionStatus } from "../../../src/domain/report.ts";
 import type { Evidence } from "../evidence.ts";
-import { groupBy, Inquiry, overlaps, type Span, type Verdict } from "./inquiry.ts";
+import { begunAt, questionOf } from "./calls.ts";
+import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
 
 /** Between a decision in the store and the last request that had begun before it. */
 const ON_ITS_WAY_MS = 500;
@@ -118,18 +119,19 @@ export function breakersHold({ breakers, provider, client }: Evidence): Verdict 
 const THRESHOLD = 3;
 const PROBES = 1;
 
-/** 16. Told to come back later, the fleet does: once it is on the books, no process asks before, by the provider's clock. */
-export function waitsAreObeyed({ provider, plan, faults, reports }: Evidence): Verdict {
+/**
+ * 16. Told to come back later, the fleet does: once the wait is on the books no process begins a request before it is over.
+ * A request that was on the books earlier may be on its way still.
+ */
+export function waitsAreObeyed({ provider, plan, reports, client }: Evidence): Verdict {
   const inquiry = new Inquiry();
-  // Who cannot reach the store cannot tell the others; such a wait proves nothing.
-  const troubled: Span[] = faults.filter(({ fault }) => !["F3", "F12", "F16"].includes(fault));
   const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
   for (const row of provider) {
     const told = row.outcome === "rate_limit" ? plan.told[row.marker ?? ""] : undefined;
     if (told === undefined) continue;
-    const [, section, call, order] = row.marker?.split("/") ?? [];
+    const { section, call, order } = questionOf(row) ?? {};
     const heard = byOrder
-      .get(Number(order))
+      .get(order ?? null)
       ?.events.find(
         ({ at, event }) =>
           at >= row.bookedAt &&
@@ -137,16 +139,20 @@ export function waitsAreObeyed({ provider, plan, faults, reports }: Evidence): V
           event.section === section &&
           event.call === call,
       );
-    const [from, to] = [
-      (heard?.at ?? Number.POSITIVE_INFINITY) + ON_ITS_WAY_MS,
-      row.bookedAt + told - TOLERANCE_MS,
-    ];
-    if (from >= to || troubled.some((span) => overlaps(span, row.at, to))) continue;
-    const early = provider.filter(({ at, model }) => model === row.model && at > from && at < to);
+    const over = row.bookedAt + told - TOLERANCE_MS;
+    // A person who opens the route meanwhile ends the wait.
+    const opened = client.some(({ what, at }) => what === "opened" && heard && at >= heard.at && at <= over);
+    if (heard === undefined || opened) continue;
+    const early = provider.filter(
+      (other) =>
+        other.model === row.model &&
+        other.at < over &&
+        begunAt(byOrder.get(questionOf(other)?.order ?? null), other) > heard.at,
+    );
     inquiry.must(
       early.length === 0,
       `request ${row.n}`,
-      `told to wait ${told} ms, and ${early.length} requests came before`,
+      `told to wait ${told} ms, and ${early.length} requests were begun before`,
     );
   }
   return inquiry.verdict();

@@ -4,6 +4,7 @@
  */
 import type { Evidence, ReportEvidence } from "../evidence.ts";
 import type { ProviderRow } from "../witnesses.ts";
+import { questionOf } from "./calls.ts";
 import { withoutForgotten } from "./forgotten.ts";
 
 export interface Forgery {
@@ -104,15 +105,16 @@ export const FORGERIES: readonly Forgery[] = [
   {
     name: "somebody does not wait as told",
     breaks: 16,
-    forge: (evidence) => {
-      const { provider, plan } = evidence;
+    forge: ({ provider, plan, reports }) => {
       const told = provider.filter(
         ({ marker, outcome }) => outcome === "rate_limit" && (marker ?? "") in plan.told,
       );
-      evidence.faults = [];
       for (const row of told) {
         const at = row.bookedAt + (plan.told[row.marker ?? ""] ?? 0) - 100;
-        provider.push({ ...row, n: row.n + 100_000, marker: null, outcome: "answered", at });
+        const found = [...reports.values()].find(({ order }) => order === questionOf(row)?.order);
+        const line = found?.receipt.calls.find(({ section }) => section === questionOf(row)?.section);
+        if (line !== undefined) found?.receipt.calls.push({ ...line, askedAt: at });
+        provider.push({ ...row, n: row.n + 100_000, outcome: "answered", at });
       }
       return told.length > 0;
     },
@@ -274,9 +276,13 @@ export const FORGERIES: readonly Forgery[] = [
   },
 ];
 
+/** Delivered whole: a report that was delivered without one of its sections has nothing of that one to forge. */
 function delivered(evidence: Evidence): ReportEvidence[] {
   return [...withoutForgotten(evidence).reports.values()].filter(
-    ({ stored }) => stored.report.status === "completed" && stored.report.type === "pair",
+    ({ stored: { report }, sections }) =>
+      report.status === "completed" &&
+      report.type === "pair" &&
+      sections.every(({ status }) => status === "completed"),
   );
 }
 

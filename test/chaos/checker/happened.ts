@@ -35,6 +35,9 @@ export function happened(evidence: Evidence): Happened {
     "scripts sent again": sum("resent"),
     "times a breaker opened": turns.filter(({ to }) => to === "open").length,
     "reports stopped at their budget": all.filter(stoppedAtBudget).length,
+    "times the fleet was told to wait": provider.filter(
+      ({ outcome, marker }) => outcome === "rate_limit" && (marker ?? "") in plan.told,
+    ).length,
     "sections resumed from a checkpoint": all.reduce((total, one) => total + resumed(one), 0),
   };
   const must: Readonly<Record<string, keyof typeof counts>> = {
@@ -51,6 +54,9 @@ export function happened(evidence: Evidence): Happened {
     ...(ordered("brittle") && counts["times a breaker opened"] === 0 ? ["no breaker opened"] : []),
     ...(ordered("glutton") && counts["reports stopped at their budget"] === 0
       ? ["no budget was reached"]
+      : []),
+    ...(Object.keys(plan.told).length > 0 && counts["times the fleet was told to wait"] === 0
+      ? ["no wait was named"]
       : []),
     ...(counts["reports delivered"] === 0 ? ["nothing was delivered"] : []),
     ...(evidence.samples.length === 0 || evidence.memory.length === 0 ? ["nobody looked"] : []),

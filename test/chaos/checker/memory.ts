@@ -10,9 +10,9 @@ const MOST_OF_A_PROCESS = 400 * MEGABYTE;
 const MOST_OF_REDIS = 16 * MEGABYTE;
 const MOST_FOR_A_REPORT = 65_536;
 
-/** The books and what people decided name a report for ever; the last events and votes until newer ones push them out. */
+/** The books and what people decided name a report for ever; the last events and votes, and why a type is stopped, until newer ones push them out. */
 const MAY_NAME =
-  /^\{[^}]+\}:(?:tombstone:.*|hold:.*|ledger:.*|audit|breaker:[^:]+:(?:history|votes)|events|cases:decided)$/;
+  /^\{[^}]+\}:(?:tombstone:.*|hold:.*|ledger:.*|audit|breaker:[^:]+(?::history|:votes)?|events|cases:decided)$/;
 /** What is over is kept to be looked at, so many of each; the oldest goes for the newest. */
 const LISTS: readonly { of: RegExp; most: number }[] = [
   { of: /^\{[^}]+\}:webhook-(?:delivery:[^.]+\.|settled:)(wh-\w+)$/, most: 501 },

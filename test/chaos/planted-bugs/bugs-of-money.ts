@@ -85,7 +85,7 @@ end
     name: "floats in money",
     because: "A part of a report is worth a fraction of its price, and fractions of credits do not add up.",
     caughtBy: [1, 2, 3],
-    scenario: "provider",
+    scenario: "people",
     edits: [
       {
         file: "domain/credits.ts",

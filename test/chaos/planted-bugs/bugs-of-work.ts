@@ -13,6 +13,8 @@ export const BUGS_OF_WORK: readonly PlantedBug[] = [
         from: "if s[1] ~= ARGV[1] or s[3] ~= 'running' or not s[2] or s[2] == '' then return {'superseded'} end",
         to: "",
       },
+      { file: "store/sections.ts", from: "if fence ~= ARGV[1] then return 'superseded' end", to: "" },
+      { file: "store/sections.ts", from: "if s[4] ~= ARGV[1] then return 'superseded' end", to: "" },
     ],
   },
   {
@@ -46,7 +48,7 @@ export const BUGS_OF_WORK: readonly PlantedBug[] = [
     name: "cancel race",
     because: "A cancellation is a note that nobody reads before the next call.",
     caughtBy: [17],
-    scenario: "provider",
+    scenario: "people",
     edits: [
       {
         file: "store/calls.ts",

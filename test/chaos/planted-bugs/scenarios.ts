@@ -6,7 +6,7 @@ import { chosenPlan } from "../modes.ts";
 import type { Plan } from "../plan.ts";
 
 export const SCENARIOS = {
-  /** No fault but the provider's: bad answers, named waits, a type that breaks; people decide and cancel. */
+  /** No fault but the provider's: bad answers, named waits, a type that breaks. */
   provider: {
     seed: 7,
     loadMs: 16_000,
@@ -14,9 +14,22 @@ export const SCENARIOS = {
     lanes: [],
     provoked: 0.6,
     kinds: ["refusal", "refusal", "rate_limit", "server_error", "cut_mid_body"],
-    cancelled: 0.25,
+    cancelled: 0,
     types: { chain: 40, stairs: 35, brittle: 25 },
     decisions: { "deliver-partial": 60, resume: 30, reject: 10 },
+  },
+  /** People cancel what is being written, and take a part of what cannot be. */
+  people: {
+    seed: 7,
+    loadMs: 16_000,
+    orders: 80,
+    lanes: [],
+    provoked: 0.9,
+    kinds: ["refusal"],
+    cancelled: 0.4,
+    slow: ["stairs"],
+    types: { chain: 60, stairs: 40 },
+    decisions: { "deliver-partial": 100 },
   },
   /** Processes die at the worst moments, and replies are lost. */
   deaths: {
@@ -37,6 +50,7 @@ export const SCENARIOS = {
     orders: 120,
     lanes: [["F2:1", "F2:1", "F15", "F15"]],
     provoked: 0,
+    slow: ["stairs"],
     types: { stairs: 100 },
   },
 } as const;
