@@ -48,7 +48,7 @@ end
 redis.call('HINCRBY', KEYS[1], 'committed', plus(commit))
 end_hold(KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9], ARGV[3], ARGV[1], commit, true, now, ARGV[7], ARGV[8])
 redis.call('ZREM', KEYS[6], ARGV[1])
-leave_places(KEYS[1], ARGV[1])
+leave_lines(KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[10], now, ARGV[1])
 emit(KEYS[8], KEYS[9], ARGV[9])
 close_cases(names, 'ended', ARGV[7], ARGV[8], '', now)

@@ -12,10 +12,11 @@ import type { Store } from "./redis.ts";
 
 export const PLACES_LUA = `
 local function places_of(report_key)
-  local account = redis.call('HGET', report_key, 'account') or ''
+  local account, report_type = unpack(redis.call('HMGET', report_key, 'account', 'type'))
   local root = string.match(report_key, '^(.-):report:')
+  account = account or ''
   return {root = root, account = account, waiting = root .. ':waiting:' .. account, running = root .. ':running:' .. account,
-    capped = root .. ':capped:' .. account, capped_accounts = root .. ':capped'}
+    capped = root .. ':capped:' .. account, capped_accounts = root .. ':capped', stopped = root .. ':breaker:' .. (report_type or '') .. ':waiting'}
 end
 local function forget_capped(p, id)
   if redis.call('ZREM', p.capped, id) == 1 and redis.call('EXISTS', p.capped) == 0 then redis.call('SREM', p.capped_accounts, p.account) end
@@ -38,7 +39,7 @@ end
 local function wait_for_place(report_key, id, now)
   local p = places_of(report_key)
   -- It stands in one line at a time, or the line of its type's breaker would have it rung in vain on every sweep.
-  redis.call('ZREM', p.root .. ':breaker:' .. (redis.call('HGET', report_key, 'type') or '') .. ':waiting', id)
+  redis.call('ZREM', p.stopped, id)
   redis.call('ZADD', p.waiting, 'NX', now, id)
   redis.call('ZADD', p.capped, 'NX', now, id)
   redis.call('SADD', p.capped_accounts, p.account)
@@ -48,6 +49,11 @@ local function leave_places(report_key, id)
   redis.call('ZREM', p.waiting, id)
   redis.call('ZREM', p.running, id)
   forget_capped(p, id)
+end
+-- Nobody works on it any more: no line has a use for it, its type's breaker's neither.
+local function leave_lines(report_key, id)
+  leave_places(report_key, id)
+  redis.call('ZREM', places_of(report_key).stopped, id)
 end
 `;
 

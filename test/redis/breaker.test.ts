@@ -26,6 +26,7 @@ import {
 import { listPostponed, readBreaker, readBreakerHistory } from "../../src/store/read-breakers.ts";
 import { beginCall } from "../../src/store/calls.ts";
 import { grantCredits } from "../../src/store/credits.ts";
+import { endReport } from "../../src/store/end-report.ts";
 import { connectForCommand, openStore, type Store } from "../../src/store/redis.ts";
 import { startRound } from "../../src/store/report-transitions.ts";
 import { run, savingScript } from "../../src/store/script.ts";
@@ -368,6 +369,19 @@ test("a report that meets a stopped type joins those that wait, once, and says s
 
   await turnBreaker(store, TYPE, { to: "closed", by: "ada", reason: "mended" });
   expect(await startRound(store, { id, type: TYPE, run: 1 }, 2, ["body"], 60_000)).toBe("started");
+  expect(await listPostponed(store, TYPE, 10)).toEqual([]);
+});
+
+test("a report that is cancelled while its type is stopped waits for nothing any more", async () => {
+  const store = aStore();
+  await announce(store, 1);
+  const id = await aRunningReport(store, 1);
+  await turnBreaker(store, TYPE, { to: "open", by: "ada", reason: "looking into it" });
+  expect(await startRound(store, { id, type: TYPE, run: 1 }, 2, ["body"], 60_000)).toBe("postponed");
+  const report = { id, account: "acme", type: TYPE, run: 1, holdId: `${id}.h1` };
+  expect(await endReport(store, report, { status: "cancelled", because: "a test", by: "ada" })).toMatchObject(
+    { outcome: "ended", status: "cancelled" },
+  );
   expect(await listPostponed(store, TYPE, 10)).toEqual([]);
 });
 
