@@ -293,7 +293,7 @@ async function decideAbout({ id, report, actions }: Case, order: PlannedOrder): 
 
 /** A type that stopped by itself is tried again after a while, canaries first. */
 async function startStoppedTypes(): Promise<void> {
-  for (const type of ["brittle"]) {
+  for (const type of new Set(plan.orders.map((order) => order.type))) {
     const answer = await ask("fleet", "GET", `/v1/types/${type}/breaker`);
     const { state, since } = (answer?.status === 200 ? answer.json : {}) as {
       state?: string;
