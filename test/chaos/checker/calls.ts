@@ -173,7 +173,7 @@ export function nothingIsRegenerated(evidence: Evidence): Verdict {
   return inquiry.verdict();
 }
 
-/** 11. Between two claims of a section only one process asks for it; and no claim begins while another one stands. */
+/** 11. Between two claims of a section only one process asks for it, without one nobody, and no claim begins while another stands. */
 export function claimsAreFenced(evidence: Evidence): Verdict {
   const inquiry = new Inquiry();
   const asked = groupBy(evidence.provider, (row) => {
@@ -185,6 +185,8 @@ export function claimsAreFenced(evidence: Evidence): Verdict {
       const claims: number[] = [];
       let running = false;
       for (const { at, event } of events) {
+        if (event.event === "call.begun" && event.section === key)
+          inquiry.must(running, id, `${key}/${event.call} was asked for while nobody had a claim on ${key}`);
         if (event.event !== "section.status" || event.section !== key) continue;
         if (event.status === "running") {
           inquiry.must(!running, id, `${key} was claimed while another claim stood`);

@@ -48,7 +48,7 @@ export const SCENARIOS = {
     seed: 1,
     loadMs: 24_000,
     orders: 120,
-    lanes: [["F2:1", "F2:1", "F15", "F15"]],
+    lanes: [["F15", "F15", "F2:1", "F2:1"]],
     provoked: 0,
     slow: ["stairs"],
     types: { stairs: 100 },
