@@ -1,7 +1,7 @@
 /** Everything a person needs to understand one parked failure, read at once: what was asked, what came back, what it cost. */
 import type { Answer, TakeState } from "../domain/call.ts";
 import type { ReportId } from "../domain/ids.ts";
-import { actionsFor, type Action, type ReviewCase } from "../domain/review.ts";
+import type { Action, ReviewCase } from "../domain/review.ts";
 import type { Section } from "../domain/report.ts";
 import { isCutByLength } from "../classifier/salvage.ts";
 import { listCases, readNotes, readQuestion, type AskedQuestion, type Note } from "../store/cases.ts";
@@ -11,6 +11,7 @@ import { readSections, readSource, type StoredReport } from "../store/reports.ts
 import { readAnswer } from "../store/takes.ts";
 import { failingPlace, type FailingPlace } from "./failing-place.ts";
 import { requireReport } from "./material.ts";
+import { possibleActions } from "./possible-actions.ts";
 
 export interface CaseFile {
   found: ReviewCase;
@@ -52,7 +53,7 @@ export async function readCaseFile(store: Store, found: ReviewCase): Promise<Cas
     found,
     stored,
     sections,
-    actions: found.state.status === "open" ? actionsFor(found, stored.report.status) : [],
+    actions: possibleActions(found, stored.report.status, sections),
     asked: receipt.calls.filter(({ section }) => found.section === null || section === found.section),
     others: others.filter(({ id }) => id !== found.id).toReversed(),
     notes,

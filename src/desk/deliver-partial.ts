@@ -44,14 +44,18 @@ export function missingOf(sections: readonly Section[]): string[] {
     .map(({ key }) => key);
 }
 
-/** There is something to deliver, and something missing. */
+/** There must be something to deliver, and something missing. */
 export function requirePart(sections: readonly Section[]): void {
+  const because = noPartBecause(sections);
+  if (because !== null) throw new FleetError("not_allowed", because);
+}
+
+/** Null where a part can be delivered. */
+export function noPartBecause(sections: readonly Section[]): string | null {
   const done = sections.filter(({ status }) => status === "completed");
   if (!done.some(({ template }) => template !== PLANNING.template))
-    throw new FleetError("not_allowed", "No section of it is finished, so there is nothing to deliver.");
-  if (missingOf(sections).length === 0)
-    throw new FleetError(
-      "not_allowed",
-      "All its sections are written; what failed is putting them together. Mend that and resume it.",
-    );
+    return "No section of it is finished, so there is nothing to deliver.";
+  return missingOf(sections).length === 0
+    ? "All its sections are written; what failed is putting them together. Mend that and resume it."
+    : null;
 }

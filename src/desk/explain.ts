@@ -3,7 +3,7 @@ import type { FleetEvent } from "../domain/events.ts";
 import { totalSpend } from "../domain/failure.ts";
 import type { EpochMs, MicroUsd, ReportId } from "../domain/ids.ts";
 import type { Section } from "../domain/report.ts";
-import { ACTIONS, actionsFor, mayAct, type Action, type ReviewCase } from "../domain/review.ts";
+import type { Action, ReviewCase } from "../domain/review.ts";
 import { statusSentence } from "../domain/status-sentence.ts";
 import { readAudit, type AuditRow } from "../store/audit.ts";
 import { listCases } from "../store/cases.ts";
@@ -11,6 +11,7 @@ import type { Store } from "../store/redis.ts";
 import { readHistory } from "../store/read-events.ts";
 import { readSections, type StoredReport } from "../store/reports.ts";
 import { requireReport } from "./material.ts";
+import { possibleActions, possibleOnReport } from "./possible-actions.ts";
 
 export interface Explanation {
   stored: StoredReport;
@@ -28,7 +29,6 @@ export interface Explanation {
 /** The stream itself keeps a bounded number; a person reads the last ones. */
 const TIMELINE_ROWS = 200;
 const CASES = 100;
-const OF_REPORT: readonly Action[] = ["correct_source", "deliver_partial", "reject", "cancel"];
 
 export async function explainReport(store: Store, id: ReportId): Promise<Explanation> {
   const stored = await requireReport(store, id);
@@ -49,7 +49,7 @@ export async function explainReport(store: Store, id: ReportId): Promise<Explana
       .slice(-TIMELINE_ROWS),
     cases: cases.map((one) => ({
       ...one,
-      actions: one.state.status === "open" ? actionsFor(one, report.status) : [],
+      actions: possibleActions(one, report.status, sections),
     })),
     decisions: (await readAudit(store, CASES, { report: id })).toReversed(),
     spend: {
@@ -59,7 +59,7 @@ export async function explainReport(store: Store, id: ReportId): Promise<Explana
       inFlightMicros: stored.inFlightMicros,
     },
     credits: { price: report.credits, charged: report.charged, state: report.hold },
-    actions: ACTIONS.filter((action) => OF_REPORT.includes(action) && mayAct(action, report.status).allowed),
+    actions: possibleOnReport(report.status, sections),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What waits for a person: cases, what may be done about each, and what it would cost. */
 import { z } from "zod";
-import { actionsFor, DEFAULT_PROMPT, PROMPTS, type ReviewCase } from "../../domain/review.ts";
+import { DEFAULT_PROMPT, PROMPTS, type ReviewCase } from "../../domain/review.ts";
 import { readCaseFile, readCaseTexts, type CaseFile } from "../../desk/case-file.ts";
 import {
   acceptEdited,
@@ -10,6 +10,7 @@ import {
   type Ruling,
 } from "../../desk/decide-case.ts";
 import { deliverPartial } from "../../desk/deliver-partial.ts";
+import { possibleActions } from "../../desk/possible-actions.ts";
 import { rejectReport } from "../../desk/end-by-person.ts";
 import {
   previewAccepted,
@@ -21,7 +22,7 @@ import {
 } from "../../desk/preview.ts";
 import { addNote, listCases } from "../../store/cases.ts";
 import type { Store } from "../../store/redis.ts";
-import { readReport } from "../../store/reports.ts";
+import { readReport, readSections } from "../../store/reports.ts";
 import { tagOf, versionIn } from "../case-version.ts";
 import { decidedBy, filterFor, ownCase, ownReport } from "../own.ts";
 import { offsetPage, pageOf, pageQuery, placeIn } from "../pages.ts";
@@ -294,7 +295,9 @@ async function readTexts(store: Store, file: CaseFile) {
 
 async function viewOf(store: Store, found: ReviewCase) {
   const stored = found.state.status === "open" ? await readReport(store, found.report) : null;
-  return { ...found, actions: stored === null ? [] : actionsFor(found, stored.report.status) };
+  if (stored === null) return { ...found, actions: [] };
+  const sections = await readSections(store, found.report, stored.plan ?? []);
+  return { ...found, actions: possibleActions(found, stored.report.status, sections) };
 }
 
 export const reviewRoutes: readonly Route[] = [

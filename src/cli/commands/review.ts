@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { loadConfig } from "../../config.ts";
 import { FleetError } from "../../domain/fleet-error.ts";
 import { formatUsd, formatWait } from "../../domain/ids.ts";
-import { actionsFor, type ReviewCase } from "../../domain/review.ts";
+import type { ReviewCase } from "../../domain/review.ts";
 import type { CaseGroup } from "../../store/case-groups.ts";
 import type { Terminal } from "../command.ts";
 import { caseIdFrom } from "../decision.ts";
@@ -103,17 +103,20 @@ function showCommand({ output }: Terminal): Command {
       const { withStore } = await import("../configured.ts");
       const { requireCase } = await import("../../desk/decide-case.ts");
       const { requireReport } = await import("../../desk/material.ts");
+      const { possibleActions } = await import("../../desk/possible-actions.ts");
+      const { readSections } = await import("../../store/reports.ts");
       const { readNotes, readQuestion } = await import("../../store/cases.ts");
       const { readAnswer } = await import("../../store/takes.ts");
       await withStore(loadConfig(), async (store) => {
         const found = await requireCase({ store }, await caseIdFrom(store, given));
-        const { report } = await requireReport(store, found.report);
+        const { report, plan } = await requireReport(store, found.report);
+        const sections = await readSections(store, found.report, plan ?? []);
         const { callKey, take } = found.evidence;
         const answer =
           callKey === null || take === null ? null : await readAnswer(store, found.report, callKey, take);
         const question = await readQuestion(store, found.id);
         const notes = await readNotes(store, found.id);
-        const actions = found.state.status === "open" ? actionsFor(found, report.status) : [];
+        const actions = possibleActions(found, report.status, sections);
         const credits = { amount: report.credits, state: report.hold };
         const rawOutput = answer?.text ?? null;
         const { spend } = report;

@@ -251,7 +251,6 @@ const ACTION_OF = {
 const MOST_DECISIONS = 4;
 
 const decisionsOf = new Map<string, number>();
-const noPartOf = new Set<string>();
 
 async function decide(): Promise<void> {
   const answer = await ask("fleet", "GET", "/v1/reviews?limit=50");
@@ -270,8 +269,7 @@ interface Case {
 
 async function decideAbout({ id, report, actions }: Case, order: PlannedOrder): Promise<void> {
   const made = decisionsOf.get(report) ?? 0;
-  const wanted = made >= MOST_DECISIONS ? "reject" : (order.decisions[made] ?? "resume");
-  const planned = noPartOf.has(report) ? "resume" : wanted;
+  const planned = made >= MOST_DECISIONS ? "reject" : (order.decisions[made] ?? "resume");
   if (planned === "leave") return;
   // A report that is still being written cannot be rejected or delivered in part yet; a poisoned one is never resumed.
   const action = actions.includes(ACTION_OF[planned]) ? planned : "resume";
@@ -283,9 +281,6 @@ async function decideAbout({ id, report, actions }: Case, order: PlannedOrder): 
     body: { why, by: "operator" },
     headers: { "If-Match": found.etag ?? "", "Idempotency-Key": `${id}-${made}` },
   });
-  // Asked for a part where no section is finished: what is possible is told by kind, and this only then.
-  if (action === "deliver-partial" && decided !== null && codeOf(decided) === "not_allowed")
-    noPartOf.add(report);
   if (decided?.status !== 200) return;
   decisionsOf.set(report, made + 1);
   note({ what: "decided", report, case: id, action, by: "operator", why });
