@@ -13,6 +13,7 @@ import { html, NOTHING, type Html } from "../html.ts";
 import { caseLink, reportLink } from "../links.ts";
 import { page, type Page, type Shown, type Visit } from "../page.ts";
 import { reasonOf } from "../reason.ts";
+import { tabTo } from "../tab.ts";
 
 export const anId = z.object({ id: z.string().max(200) });
 
@@ -131,12 +132,7 @@ function toneOf({ report }: StoredReport): string {
 
 function tabs(id: ReportId, current: Tab): Html {
   return html`<nav class="tabs" aria-label="About this report">
-    ${TABS.map(
-      ([name, words]) =>
-        html`<a href="${reportLink(id, name)}" ${name === current ? html`aria-current="page"` : NOTHING}
-          >${words}</a
-        >`,
-    )}
+    ${TABS.map(([name, words]) => tabTo(reportLink(id, name), words, name === current))}
   </nav>`;
 }
 

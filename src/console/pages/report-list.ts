@@ -22,6 +22,7 @@ import {
   type ReportQuery,
 } from "../report-query.ts";
 import { parseSearch, QUALIFIERS } from "../search.ts";
+import { tabTo } from "../tab.ts";
 
 const ROWS = 50;
 /** The form that the rows' marks belong to. */
@@ -86,22 +87,18 @@ function tabs(asked: ReportQuery, counts: readonly StatusCount[]): Html {
   const all = counts.reduce((sum, { count: number }) => sum + number, 0);
   // What is counted are all of the fleet; beside a further filter that would be the number of something else.
   const isCounted = [asked.q, asked.type, asked.kind, asked.account].every((filter) => (filter ?? "") === "");
-  const tab = (wanted: ReportQuery["status"], words: string, number: number) =>
-    html`<a
-      href="${reportsAddress({ ...asked, status: wanted, after: undefined })}"
-      ${current(asked.status === wanted)}
-      >${words} ${isCounted ? html`<span class="num">${count(number)}</span>` : NOTHING}</a
-    >`;
+  const of = (wanted: ReportQuery["status"], words: string, number: number) =>
+    tabTo(
+      reportsAddress({ ...asked, status: wanted, after: undefined }),
+      html`${words} ${isCounted ? html`<span class="num">${count(number)}</span>` : NOTHING}`,
+      asked.status === wanted,
+    );
   return html`<nav class="tabs" aria-label="By status" id="tabs" data-live="reports">
-    ${tab(undefined, "all", all)}
-    ${counts.map((one) => tab(one.status, one.status.replaceAll("_", " "), one.count))}
+    ${of(undefined, "all", all)}
+    ${counts.map((one) => of(one.status, one.status.replaceAll("_", " "), one.count))}
     <span class="grow"></span>
     <a href="${reportsAddress({ ...asked, after: undefined }, "/console/reports.csv")}" download>CSV</a>
   </nav>`;
-}
-
-function current(isCurrent: boolean): Html {
-  return isCurrent ? html`aria-current="page"` : NOTHING;
 }
 
 function filters(asked: ReportQuery, types: readonly string[]): Html {

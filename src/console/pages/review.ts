@@ -12,6 +12,7 @@ import { ago, count, kindBadge, usd } from "../format.ts";
 import { html, NOTHING, type Html } from "../html.ts";
 import { action, page, type Visit } from "../page.ts";
 import { caseLink, groupLink } from "../links.ts";
+import { tabTo } from "../tab.ts";
 import { titleOf } from "./case-decision.ts";
 
 const STATES = ["open", "mine", "claimed", "decided"] as const;
@@ -84,13 +85,8 @@ function tabs({ state }: Query, claims: ReadonlyMap<string, CaseClaim>, me: stri
     decided: "Decided",
   };
   return html`<nav class="tabs" aria-label="Cases" id="states" data-live="reviews">
-    ${STATES.map(
-      (one) =>
-        html`<a
-          href="/console/review${one === "open" ? "" : `?state=${one}`}"
-          ${one === state ? html`aria-current="page"` : NOTHING}
-          >${names[one]}</a
-        >`,
+    ${STATES.map((one) =>
+      tabTo(`/console/review${one === "open" ? "" : `?state=${one}`}`, names[one], one === state),
     )}
   </nav>`;
 }

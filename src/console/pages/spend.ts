@@ -25,6 +25,7 @@ import {
   type Over,
   type SpendViews,
 } from "../spend-chart.ts";
+import { tabTo } from "../tab.ts";
 import { tile } from "../tile.ts";
 
 const DAY_MS = 86_400_000;
@@ -102,14 +103,7 @@ const OVER = {
 
 function overTabs(shown: Shown): Html {
   return html`<nav class="tabs" aria-label="Over time">
-    ${OVERS.map(
-      (one) =>
-        html`<a
-          href="${address("/console/spend", { ...shown, over: one })}"
-          ${one === shown.over ? html`aria-current="page"` : NOTHING}
-          >${OVER[one].tab}</a
-        >`,
-    )}
+    ${OVERS.map((over) => tabTo(address("/console/spend", { ...shown, over }), OVER[over].tab, over === shown.over))}
   </nav>`;
 }
 
@@ -125,14 +119,7 @@ function period({ by, from, to }: Shown): Html {
 
 function dimensions(shown: Shown): Html {
   return html`<nav class="tabs" aria-label="Sum by">
-    ${SPEND_DIMENSIONS.map(
-      (one) =>
-        html`<a
-          href="${address("/console/spend", { ...shown, by: one })}"
-          ${one === shown.by ? html`aria-current="page"` : NOTHING}
-          >${one}</a
-        >`,
-    )}
+    ${SPEND_DIMENSIONS.map((by) => tabTo(address("/console/spend", { ...shown, by }), by, by === shown.by))}
     <span class="grow"></span>
     <a href="${address("/console/spend.csv", shown)}" download>CSV</a>
   </nav>`;
