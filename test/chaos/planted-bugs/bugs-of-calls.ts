@@ -19,7 +19,7 @@ export const BUGS_OF_CALLS: readonly PlantedBug[] = [
     name: "half-open unlimited",
     because: "A type on trial is written for everybody who waits.",
     caughtBy: [15],
-    scenario: "provider",
+    scenario: "trial",
     edits: [
       {
         file: "store/breakers.ts",

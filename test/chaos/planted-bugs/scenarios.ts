@@ -6,7 +6,7 @@ import { chosenPlan } from "../modes.ts";
 import type { Plan } from "../plan.ts";
 
 export const SCENARIOS = {
-  /** No fault but the provider's: bad answers, named waits, a type that breaks. */
+  /** No fault but the provider's: bad answers, named waits, a type that breaks between them. */
   provider: {
     seed: 7,
     loadMs: 16_000,
@@ -17,6 +17,15 @@ export const SCENARIOS = {
     cancelled: 0,
     types: { chain: 40, stairs: 35, brittle: 25 },
     decisions: { "deliver-partial": 60, resume: 30, reject: 10 },
+  },
+  /** A type breaks under many orders, and is tried again by a few of those that wait and come. */
+  trial: {
+    seed: 7,
+    loadMs: 18_000,
+    orders: 110,
+    lanes: [],
+    provoked: 0,
+    types: { brittle: 80, pair: 20 },
   },
   /** People cancel what is being written, and take a part of what cannot be. */
   people: {
@@ -47,8 +56,9 @@ export const SCENARIOS = {
   zombies: {
     seed: 1,
     loadMs: 24_000,
-    orders: 120,
-    lanes: [["F15", "F15", "F2:1", "F2:1"]],
+    // Few enough that the others have places for what they are handed.
+    orders: 60,
+    lanes: [["F15", "F15", "F2:0", "F2:0"]],
     provoked: 0,
     slow: ["stairs"],
     types: { stairs: 100 },
