@@ -68,6 +68,12 @@ audit(KEYS[2], ARGV[1] == 'drain' and 'drain_process' or 'undrain_process', '', 
 return 'told'
 `);
 
+const NOTE_FETCHERS = savingScript(`
+-- KEYS fetchers   ARGV worker_id, queue...
+redis.call('HSET', KEYS[1], unpack(ARGV))
+return 'noted'
+`);
+
 /** Registers the process if need be and counts its beat up. `new` on any but the first beat: it was declared dead meanwhile. */
 export async function beat(store: Store, identity: ProcessIdentity): Promise<Beat> {
   const { redis, keys } = store;
@@ -154,7 +160,8 @@ export async function noteFetchers(
   processId: string,
   queues: Readonly<Record<string, string>>,
 ): Promise<void> {
-  if (Object.keys(queues).length > 0) await store.redis.hset(store.keys.fetchers(processId), queues);
+  if (Object.keys(queues).length === 0) return;
+  await run(store.redis, NOTE_FETCHERS, [store.keys.fetchers(processId)], Object.entries(queues).flat());
 }
 
 /** BullMQ worker id → queue. */

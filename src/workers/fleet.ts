@@ -108,12 +108,7 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
     random: Math.random,
   };
 
-  for (const { type, version, breaker } of settings.types.all())
-    await announceType(store, { type, version, breaker: breakerSettings(breaker) }, durations.probeLeaseMs);
-  await beat(store, identity);
-  const heart = setInterval(() => {
-    void live().catch(() => undefined);
-  }, durations.heartbeatMs);
+  let heart: NodeJS.Timeout | undefined;
   let drainedBy: string | null = null;
   async function live(): Promise<void> {
     const { registered, ended, drainedBy: by } = await beat(store, identity);
@@ -135,19 +130,37 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
   const workers = new JobWorkers(workshop, drain, connect, telemetry);
   const sweeper = new Sweeper(workshop);
   const companions: ReturnType<Companion>[] = [];
-  if (roles.includes("orchestrator")) {
-    workers.serveReports(PARENTS_AT_ONCE);
-    if (settings.sendWebhook !== undefined) workers.serveWebhooks(WEBHOOKS_AT_ONCE, settings.sendWebhook);
+  try {
+    await join();
+  } catch (error) {
+    // What stands open would keep a process alive that does nothing, and nobody would start it again.
+    clearInterval(heart);
+    disconnect();
+    throw error;
+  }
+
+  async function join(): Promise<void> {
+    for (const { type, version, breaker } of settings.types.all())
+      await announceType(store, { type, version, breaker: breakerSettings(breaker) }, durations.probeLeaseMs);
+    await beat(store, identity);
+    heart = setInterval(() => {
+      void live().catch(() => undefined);
+    }, durations.heartbeatMs);
+    if (roles.includes("orchestrator")) {
+      workers.serveReports(PARENTS_AT_ONCE);
+      if (settings.sendWebhook !== undefined) workers.serveWebhooks(WEBHOOKS_AT_ONCE, settings.sendWebhook);
+    }
+    if (roles.includes("worker")) {
+      // What an earlier process could not save comes before anything new is paid.
+      const saved = await spool.drain(store, identity.id);
+      if (saved > 0) tell(`${saved} answers of an earlier process were saved.`);
+      workers.serveSections(settings.concurrency);
+    }
+    await workers.start();
+    if (!roles.includes("orchestrator")) return;
     sweeper.start();
     for (const companion of settings.companions ?? []) companions.push(companion(workshop, connect));
   }
-  if (roles.includes("worker")) {
-    // What an earlier process could not save comes before anything new is paid.
-    const saved = await spool.drain(store, identity.id);
-    if (saved > 0) tell(`${saved} answers of an earlier process were saved.`);
-    workers.serveSections(settings.concurrency);
-  }
-  await workers.start();
 
   let withdrawal: string | null = null;
   function withdraw(because: string): void {

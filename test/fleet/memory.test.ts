@@ -146,3 +146,19 @@ test("an answer that is paid while the memory is full is saved all the same, and
   expect(duplicatesIn(fleet.ledger())).toBe(0);
   expect(await checkBooks(fleet.store, fleet.ledger())).toEqual([]);
 });
+
+test("a fleet that comes up while there is no room at all writes as soon as there is some", async () => {
+  await fleet.store.redis.config("SET", "maxmemory", "1mb");
+  const late = await startTestFleet({
+    redisUrl: server.url,
+    fleet: uniqueFleet("late"),
+    types: [aTopicType],
+  });
+  try {
+    await makeRoom();
+    await late.grant("acme", 5);
+    await late.delivered(await late.submit(order()));
+  } finally {
+    await late.stop();
+  }
+});

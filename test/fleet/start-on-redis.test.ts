@@ -103,6 +103,38 @@ test("a user with the rights that docs/redis.md names is enough for a fleet, and
   expect((await untold.finished).stderr).toContain("Allow the user config|get");
 });
 
+test("a role that comes back while Redis has no room starts all the same, and says what that means", async () => {
+  const server = await aRedis(true);
+  await configure(server, "maxmemory", "1mb");
+  const running = start(server.url);
+  await running.firstLine;
+  running.child.kill("SIGTERM");
+  const { code, stderr } = await running.finished;
+  expect(code).toBe(EXIT.ok);
+  expect(stderr).toContain("orders are refused and no section is begun");
+});
+
+test("a role that Redis lets do too little says so and ends, so that whoever runs it sees it", async () => {
+  const server = await aRedis(true);
+  const redis = quickClient(server.port);
+  await redis.call(
+    "ACL",
+    "SETUSER",
+    "reader",
+    "on",
+    ">secret",
+    "~*",
+    "&*",
+    "+@read",
+    "+@connection",
+    "+info",
+  );
+  redis.disconnect();
+  const refused = await start(`redis://reader:secret@127.0.0.1:${server.port}`).finished;
+  expect(refused.code).toBe(EXIT.error);
+  expect(refused.stderr).toContain("NOPERM");
+});
+
 test("a fleet reaches a Redis that speaks TLS only, with an authority of its own, and not without knowing it", async () => {
   const { caFile, keyFile, certFile } = makeCertificate(aDir(), "IP:127.0.0.1");
   const server = await aRedis(true);
