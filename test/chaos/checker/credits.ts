@@ -3,6 +3,7 @@ import type { LedgerEntry } from "../../../src/domain/credits.ts";
 import { isFinished } from "../../../src/domain/report.ts";
 import type { Evidence } from "../evidence.ts";
 import { CREDITS } from "../plan.ts";
+import { withoutForgotten } from "./forgotten.ts";
 import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
 
 const PARTS = ["available", "held", "committed", "deposits"] as const;
@@ -106,8 +107,11 @@ export function holdsEndOnce({ accounts, reports }: Evidence): Verdict {
 }
 
 /** 4. Committed if and only if delivered, in the same moment; returned where it ended otherwise; held while a person decides. */
-export function paidMeansDelivered({ accounts, reports, client }: Evidence): Verdict {
+export function paidMeansDelivered(evidence: Evidence): Verdict {
+  const { accounts, reports } = evidence;
   const inquiry = new Inquiry();
+  // Whoever was told of a delivery that a failover forgot finds none for a moment.
+  const { client } = withoutForgotten(evidence);
   const rows = groupBy(
     [...accounts.values()].flatMap((one) => one.rows),
     ({ report }) => report,
