@@ -9,7 +9,7 @@ import { endReport } from "../../src/store/end-report.ts";
 import { parkReport, savePlan, startRound } from "../../src/store/report-transitions.ts";
 import { command, type Operation } from "./operation.ts";
 import { viewOf } from "./section-operations.ts";
-import { askBreaker, ballotOf, castBallot, leavePlaces, see } from "./twin-breaker.ts";
+import { askBreaker, ballotOf, castBallot, leaveLines, leavePlaces, see } from "./twin-breaker.ts";
 import { closeCases, openCase, recountCases } from "./twin-cases.ts";
 import { closeBooks, endHold } from "./twin-money.ts";
 import { found, holdId, isOver, pick, SECTIONS, TYPE, type Report, type Twin, type View } from "./twin.ts";
@@ -102,7 +102,7 @@ function parking(report: Report, view: View, ofReport: boolean, weight: VoteWeig
       report.status = "needs_review";
       report.wake = false;
       report.deadline = true;
-      leavePlaces(report);
+      leaveLines(twin, report);
       if (ofReport) openCase(twin, report, null);
       recountCases(report);
       castBallot(twin, report, "(report)", 1, ballot, false);
@@ -147,7 +147,7 @@ export function delivering(report: Report, view: View, terms: DeliveryTerms, doc
       report.delivery = terms.delivery;
       report.committed += commit;
       report.wake = false;
-      leavePlaces(report);
+      leaveLines(twin, report);
       endHold(twin, report, commit, true);
       closeCases(report, () => true, "ended", "");
       report.deadline = false;
@@ -179,7 +179,7 @@ function ending(report: Report, view: View, status: "failed" | "cancelled"): Ope
       // What was delivered in part before stays delivered.
       report.status = report.delivery === null ? status : "completed";
       Object.assign(report, { wake: false, outbox: false, deadline: false });
-      leavePlaces(report);
+      leaveLines(twin, report);
       closeCases(report, () => true, "ended", "");
       return { reply: `ended ${report.status}`, done: true };
     },

@@ -52,3 +52,9 @@ export function leavePlaces(report: Report): void {
   report.running = false;
   report.capped = false;
 }
+
+/** Of a report that nobody works on any more: no line keeps it, its type's breaker's neither. */
+export function leaveLines(twin: Twin, report: Report): void {
+  leavePlaces(report);
+  twin.postponed.delete(report.id);
+}
