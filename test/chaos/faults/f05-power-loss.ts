@@ -6,8 +6,13 @@ import { appendFileSync } from "node:fs";
 import { between, pause, strike, type Fault } from "./fault.ts";
 
 /** A script's writes are one such block, and it counts only with its EXEC. */
-const BLOCK =
-  "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$14\r\nchaos:half-way\r\n$40\r\nwhat was being written when it went dark!\r\n*1\r\n$4\r\nEXEC\r\n";
+const BLOCK = [["MULTI"], ["SET", "chaos:half-way", "what was being written when it went dark"], ["EXEC"]]
+  .map((command) => `*${command.length}\r\n${command.map(argument).join("")}`)
+  .join("");
+
+function argument(text: string): string {
+  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+}
 
 export const powerLoss: Fault = {
   id: "F5",
