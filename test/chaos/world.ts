@@ -54,7 +54,7 @@ export class World {
   readonly redis: ChaosRedis;
   readonly slots: FleetSlot[] = [];
   /** The supervisor's own sight of the store, past every link. */
-  store: Store;
+  readonly store: Store;
   readonly secrets: string[] = [PROVIDER_KEY];
   readonly #scripts: ScriptNames;
   readonly #inFlight = new Map<string, number>();
@@ -282,10 +282,11 @@ export class World {
     clearTimeout(hard);
   }
 
-  /** After a fail-over the supervisor's own sight is of the new Redis. */
+  /** After a fail-over the supervisor's own sight is of the new Redis, and so is what a fault has asked meanwhile. */
   lookAgain(): void {
-    this.store.redis.disconnect();
-    this.store = openStore(this.redis.connect(), FLEET);
+    const { redis } = this.store;
+    redis.options.port = this.redis.port;
+    redis.disconnect(true);
   }
 
   async close(): Promise<void> {
