@@ -2,7 +2,7 @@
 import type { Config } from "../config.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 import { awaitRedis } from "../store/await-redis.ts";
-import { connectForCommand } from "../store/redis.ts";
+import { connectPatiently, endForGood } from "../store/redis.ts";
 import { readRedisFacts } from "../store/redis-facts.ts";
 import { checkRedis } from "./doctor/redis-checks.ts";
 
@@ -30,7 +30,10 @@ export async function settleOnRedis(
     onAnswer: (sentence) => say("info", sentence),
   });
   if (!answers) return false;
-  const redis = connectForCommand(address);
+  // It may go away again at once, and is waited for again.
+  const redis = connectPatiently(address);
+  const hangUp = () => endForGood(redis);
+  ending.addEventListener("abort", hangUp);
   try {
     const findings = checkRedis(await readRedisFacts(redis), { address, acceptLoss });
     const refused = findings.filter(({ level, check }) => level === "fail" && !HEALS_BY_ITSELF.has(check));
@@ -44,8 +47,12 @@ export async function settleOnRedis(
     for (const finding of [...durability, ...others])
       say(finding.level === "ok" ? "info" : "warn", sentencesOf(finding));
     return true;
+  } catch (error) {
+    if (ending.aborted) return false;
+    throw error;
   } finally {
-    redis.disconnect();
+    ending.removeEventListener("abort", hangUp);
+    hangUp();
   }
 }
 
