@@ -5,10 +5,14 @@
 import { appendFileSync } from "node:fs";
 import { between, pause, strike, type Fault } from "./fault.ts";
 
-/** A script's writes are one such block, and it counts only with its EXEC. */
-const BLOCK = [["MULTI"], ["SET", "chaos:half-way", "what was being written when it went dark"], ["EXEC"]]
-  .map((command) => `*${command.length}\r\n${command.map(argument).join("")}`)
-  .join("");
+/**
+ * A script's writes are one such block, and it counts only with its EXEC. Redis 7.0 leaves one that is torn within its EXEC in
+ * the file, and takes it for done at its next start (docs/redis.md), so each has a key of its own.
+ */
+function blockOf(key: string): string {
+  const commands = [["MULTI"], ["SET", key, "what was being written when it went dark"], ["EXEC"]];
+  return commands.map((command) => `*${command.length}\r\n${command.map(argument).join("")}`).join("");
+}
 
 function argument(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
@@ -17,16 +21,18 @@ function argument(text: string): string {
 export const powerLoss: Fault = {
   id: "F5",
   what: "the power fails in the middle of a write to the append-only file",
-  async inject(chaos) {
+  async inject(chaos, nth) {
     const { redis } = chaos.world;
+    const key = `chaos:half-way:${nth}`;
+    const block = blockOf(key);
     await strike(chaos, "F5", "redis", async () => {
       await redis.killBetweenWrites();
-      const cutAt = between(1, BLOCK.length - 1, chaos.random);
-      appendFileSync(redis.log().path, BLOCK.slice(0, cutAt));
+      const cutAt = between(1, block.length - 1, chaos.random);
+      appendFileSync(redis.log().path, block.slice(0, cutAt));
       const torn = redis.log().bytes;
       await pause(between(200, 1_000, chaos.random));
       await redis.startAgain();
-      const half = await chaos.world.store.redis.exists("chaos:half-way");
+      const half = await chaos.world.store.redis.exists(key);
       // Redis cuts what is torn, or everything it writes from now on would be unreadable.
       return { hit: half === 0 && torn > 0, detail: `the last block was torn after ${cutAt} bytes` };
     });
