@@ -35,14 +35,14 @@ export async function readOutput(store: Store, report: ReportId, section: string
   if (packed === null) {
     const text = await readPackedOutput(store, report, section);
     if (text !== null) return { ok: true, output: JSON.parse(text) };
-    return { ok: false, missing: true, because: `section ${section} of ${report} has no output` };
+    return { ok: false, missing: true, because: `section ${section} has no output` };
   }
   const unpacked = unpack(packed);
   if (!unpacked.ok)
     return {
       ok: false,
       missing: false,
-      because: `the output of section ${section} of ${report} is damaged: ${unpacked.because}`,
+      because: `the output of section ${section} is damaged: ${unpacked.because}`,
     };
   return { ok: true, output: JSON.parse(unpacked.text) };
 }

@@ -19,6 +19,8 @@ const LISTS: readonly { of: RegExp; most: number }[] = [
   // A hundred jobs that succeeded and a hundred that failed, a parent with two sets beside it; and the queue itself.
   { of: /^\{[^}]+\}:(reports|webhooks|sections\.[^:]+):/, most: 3 * 200 + 20 },
 ];
+/** One for each kind of failure that a section has met, however often it did. */
+const GROUPS = { of: /^\{[^}]+\}:group:([^.]+\.[^.]*)\./, most: 25 };
 /** Of types, routes, accounts, endpoints: what hangs on the fleet and not on its work. */
 const MOST_OF_THE_FLEET = 150;
 
@@ -29,7 +31,7 @@ export function memoryIsBounded({ reports, kept, memory, messagesDue }: Evidence
     [...reports].flatMap(([id, { stored }]) => (isFinished(stored.report.status) ? [id] : [])),
   );
   const staying = kept.filter(({ expires }) => !expires);
-  for (const { of, most } of LISTS) {
+  for (const { of, most } of [...LISTS, GROUPS]) {
     // What is still to be told is kept for as long as that takes.
     const room = most + messagesDue.length;
     const lists = groupBy(staying, ({ key }) => of.exec(key)?.[1] ?? null);
@@ -49,7 +51,9 @@ export function memoryIsBounded({ reports, kept, memory, messagesDue }: Evidence
       `it still names ${remembered.length} reports that are over, one of them ${remembered[0]}`,
     );
   }
-  const ofTheFleet = others.filter(({ key }) => !/:(?:tombstone|hold|report|case|source|order)/.test(key));
+  const ofTheFleet = others.filter(
+    ({ key }) => !/:(?:tombstone|hold|report|case|source|order|group)/.test(key),
+  );
   inquiry.must(
     ofTheFleet.length <= MOST_OF_THE_FLEET,
     "the fleet",
