@@ -6,8 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { FleetError } from "../domain/fleet-error.ts";
-import { PLANNING, type ReportStatus } from "../domain/report.ts";
-import { REPORT_STATUSES } from "../domain/report.ts";
+import { PLANNING, REPORT_STATUSES, type ReportStatus } from "../domain/report.ts";
 import { mayAct, PERMISSIONS, type Action, type PromptChoice, type ReviewCase } from "../domain/review.ts";
 import type { Counter } from "../producer/submit-report.ts";
 import { checkOutput } from "../report-types/check-output.ts";

@@ -14,9 +14,8 @@
  *             <ask id>.asked, .answered    facts for the receipt; `.books` says where its spend stands (`books.ts`)
  *
  * `begin` (here) journals an ask before the request leaves; `record` (`call-outcomes.ts`) books what came of it, set once
- * and *not* fenced. What the answer is worth (accepted, rejected) travels
- * with the next script of the section, so a call costs two scripts. An answer that is recorded and not yet judged is
- * judged again by whoever comes next, for free.
+ * and *not* fenced. What the answer is worth (accepted, rejected) travels with the next script of the section, so a call
+ * costs two scripts. An answer that is recorded and not yet judged is judged again by whoever comes next, for free.
  *
  * Money on the report: in_flight (estimates of open asks) → pending (recorded) → useful | repaired at delivery,
  * wasted at rejection; unknown where a request may have been billed and no answer came.

@@ -49,11 +49,11 @@ local function leave_places(report_key, id)
   redis.call('ZREM', p.waiting, id)
   redis.call('ZREM', p.running, id)
   forget_capped(p, id)
+  return p
 end
 -- Nobody works on it any more: no line has a use for it, its type's breaker's neither.
 local function leave_lines(report_key, id)
-  leave_places(report_key, id)
-  redis.call('ZREM', places_of(report_key).stopped, id)
+  redis.call('ZREM', leave_places(report_key, id).stopped, id)
 end
 `;
 

@@ -9,7 +9,13 @@ import { canonicalJson } from "../domain/canonical-json.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { isFleetError } from "../domain/fleet-error.ts";
 import { totalSpend } from "../domain/failure.ts";
-import { isFinished, type FailureSummary, type PlannedSection, type Section } from "../domain/report.ts";
+import {
+  isFinished,
+  PLANNING,
+  type FailureSummary,
+  type PlannedSection,
+  type Section,
+} from "../domain/report.ts";
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
@@ -29,7 +35,6 @@ import { readOutput } from "../store/read-sections.ts";
 import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
-import { PLANNING } from "../domain/report.ts";
 import { errorFacts, summaryOf, type Workshop } from "./session.ts";
 import { isPlanning, worthOf } from "./worth.ts";
 

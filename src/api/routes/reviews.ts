@@ -10,8 +10,8 @@ import {
   type Ruling,
 } from "../../desk/decide-case.ts";
 import { deliverPartial } from "../../desk/deliver-partial.ts";
-import { possibleActions } from "../../desk/possible-actions.ts";
 import { rejectReport } from "../../desk/end-by-person.ts";
+import { possibleActions } from "../../desk/possible-actions.ts";
 import {
   previewAccepted,
   previewPartial,
