@@ -14,6 +14,7 @@ import { GATE_LUA, served } from "./routes.ts";
 import { run, runForBytes, savingScript } from "./script.ts";
 import type { Claim } from "./sections.ts";
 import { SPENDING_LUA } from "./spending.ts";
+
 const RECORD = savingScript(`${BOOKS_LUA}${GATE_LUA}${SPENDING_LUA}
 -- KEYS report calls asks events fleet_events route slots today answered
 -- ARGV ask_id call_key take micros answer event process estimate_tokens tokens served answered

@@ -22,7 +22,7 @@ const LISTS: readonly { of: RegExp; most: number }[] = [
 /** One for each kind of failure that a section has met, however often it did. */
 const GROUPS = { of: /^\{[^}]+\}:group:([^.]+\.[^.]*)\./, most: 25 };
 /** Of types, routes, accounts, endpoints: what hangs on the fleet and not on its work. */
-const MOST_OF_THE_FLEET = 150;
+const MOST_OF_THE_FLEET = 120;
 
 /** 25. After retention a report that is over is in the books and nowhere else; nothing else grows with the work. */
 export function memoryIsBounded({ reports, kept, memory, messagesDue }: Evidence): Verdict {

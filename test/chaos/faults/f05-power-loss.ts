@@ -6,8 +6,8 @@ import { appendFileSync } from "node:fs";
 import { between, pause, strike, type Fault } from "./fault.ts";
 
 /**
- * A script's writes are one such block, and it counts only with its EXEC. Redis 7.0 leaves one that is torn within its EXEC in
- * the file, and takes it for done at its next start (docs/redis.md), so each has a key of its own.
+ * A script's writes are one such block, and it counts only with its EXEC. Redis 7.0 leaves the beginning of a torn
+ * one in the file and takes it for done at the start after the next (docs/redis.md), so each has a key of its own.
  */
 function blockOf(key: string): string {
   const commands = [["MULTI"], ["SET", key, "what was being written when it went dark"], ["EXEC"]];
