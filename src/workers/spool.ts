@@ -98,9 +98,9 @@ export class Spool {
     let saved = 0;
     for (const name of this.#files()) {
       const path = join(this.#dir, name);
-      const spooled = JSON.parse(readFileSync(path, "utf8")) as Spooled;
-      // A newer release's; its own workers save it.
-      if (!isKnownForm(spooled.v)) continue;
+      const spooled = readSpooled(path);
+      // Replicas of one pool share the directory, and another one was faster. Or it is a newer release's; its own workers save it.
+      if (spooled === null || !isKnownForm(spooled.v)) continue;
       await recordAnswer(store, spooled, spooled.asking, spooled.answer, process);
       rmSync(path, { force: true });
       saved += 1;
@@ -164,7 +164,7 @@ export function spoolFiles(dir: string): string[] {
 }
 
 /** Null where it is gone, or not whole yet. */
-function readSpooled(path: string): Pick<Spooled, "report"> | null {
+function readSpooled(path: string): Spooled | null {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as Spooled;
   } catch {

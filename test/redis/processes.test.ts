@@ -44,7 +44,11 @@ test("a job that a process fetched and had no time to write down is handed on at
       () => "the job stays with the dead",
       10_000,
     );
-    expect((await listProcesses(store)).map(({ id }) => id)).not.toContain(dead.id);
+    await waitFor(
+      async () => !(await listProcesses(store)).some(({ id }) => id === dead.id),
+      () => "the dead is still registered",
+      10_000,
+    );
   } finally {
     await fetcher.close(true);
     connection.disconnect();
