@@ -3,7 +3,7 @@
  * Every command may be sent twice, as after a lost reply.
  */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -370,6 +370,39 @@ test("an answer that was paid for is kept in a file when its worker has to end b
   expect(await new Spool(spoolDir, () => undefined).drain(store, "p")).toBe(1);
   const stored = await readReport(store, scene.report);
   expect(stored?.report.spend.pending).toBe(700);
+  expect(readdirSync(spoolDir)).toEqual([]);
+});
+
+test("replicas that share a spool directory save its answers once, also where one of them is slower", async () => {
+  const spoolDir = mkdtempSync(join(tmpdir(), "report-fleet-spool-"));
+  onTestFinished(() => rmSync(spoolDir, { recursive: true, force: true }));
+  const scene = await aScene();
+  await scene.run({ do: "claim", worker: 0 }, false);
+  for (const key of [0, 1] as const)
+    await scene.run({ do: "begin", worker: 0, key, settle: "leave", repair: false }, false);
+  for (const asking of scene.asks) {
+    const answer = anAnswer({ text: "text of 700", micros: 700 });
+    const spooled = { v: 1, report: scene.report, section: "body", asking, answer };
+    writeFileSync(join(spoolDir, `${asking.askId}.answer.json`), JSON.stringify(spooled));
+  }
+  // The slower one has listed both answers, and comes to the second when that file is gone.
+  const saved = Promise.withResolvers<void>();
+  const slower = new Proxy(redis, {
+    get: (target, name) =>
+      name === "callBuffer"
+        ? async (...command: Parameters<Redis["callBuffer"]>) => {
+            await saved.promise;
+            return target.callBuffer(...command);
+          }
+        : (Reflect.get(target, name) as unknown),
+  });
+
+  const late = new Spool(spoolDir, () => undefined).drain({ ...store, redis: slower }, "late");
+  expect(await new Spool(spoolDir, () => undefined).drain(store, "early")).toBe(2);
+  saved.resolve();
+  expect(await late).toBe(1);
+  const stored = await readReport(store, scene.report);
+  expect(stored?.report.spend.pending).toBe(1_400);
   expect(readdirSync(spoolDir)).toEqual([]);
 });
 
