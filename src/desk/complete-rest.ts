@@ -27,7 +27,7 @@ export async function completeRest(desk: Counter, id: ReportId, decision: Decisi
   const begun = await completeReport(desk.store, report, sections, decision, desk.durations.wakeAfterMs);
   switch (begun.outcome) {
     case "begun":
-      await ring(desk, id, begun.run);
+      await ring(desk, report, begun.run);
       return { report: id, run: begun.run, credits: begun.credits };
     case "insufficient_credits":
       throw new FleetError("insufficient_credits", begun.because);

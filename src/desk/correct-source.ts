@@ -64,7 +64,7 @@ export async function correctSource(
     desk.durations.wakeAfterMs,
   );
   requireDone(decided, "correct_source", `Report ${id}`);
-  await ring(desk, id, decided.run);
+  await ring(desk, report, decided.run);
   return { report: id, action: "correct_source", run: decided.run, kept: plan.kept };
 }
 

@@ -165,9 +165,13 @@ export async function walkCase(
 }
 
 /** Once a decision is in the store it is rung at once; the outbox does it again where this process dies first. */
-export async function ring(desk: Counter, report: StoredReport["report"]["id"], run: number): Promise<void> {
-  await desk.queues.ringReport(report, run);
-  if ((await joinRun(desk, report)) !== "later") await leaveOutbox(desk.store, report);
+export async function ring(
+  desk: Counter,
+  { id, turn }: Pick<StoredReport["report"], "id" | "turn">,
+  run: number,
+): Promise<void> {
+  await desk.queues.ringReport(id, run, turn);
+  if ((await joinRun(desk, id)) !== "later") await leaveOutbox(desk.store, id);
 }
 
 export function requireDone(
@@ -250,7 +254,7 @@ async function rule(
     desk.durations.wakeAfterMs,
   );
   requireDone(decided, action, `Case ${found.id}`);
-  await ring(desk, report.id, decided.run);
+  await ring(desk, report, decided.run);
   return { report: report.id, action, run: decided.run };
 }
 

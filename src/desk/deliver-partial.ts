@@ -33,7 +33,7 @@ export async function deliverPartial(desk: Counter, id: ReportId, ruling: Ruling
     desk.durations.wakeAfterMs,
   );
   requireDone(decided, "deliver_partial", `Report ${id}`);
-  await ring(desk, id, decided.run);
+  await ring(desk, report, decided.run);
   return { report: id, action: "deliver_partial", run: decided.run };
 }
 

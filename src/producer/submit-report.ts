@@ -138,7 +138,7 @@ async function takeOrder(counter: Counter, request: ReportRequest): Promise<Subm
   );
   switch (admission.outcome) {
     case "admitted":
-      await queues.ringReport(id, 1);
+      await queues.ringReport(id, 1, admission.turn);
       await leaveOutbox(store, id);
       return { id, status: "pending", credits: type.credits, repeated: false, openOrder: false };
     case "repeated":

@@ -26,7 +26,8 @@ const ADMIT = startingScript(`${LEDGER_LUA}${BREAKER_LUA}${SNAPSHOT_LUA}${MEMORY
 --      submitted_event reserved_event breaker when_open again('again' | '') report_key_prefix
 --      priority weight most_counted max_waiting('' = no limit) deliver_by('' = none) tags callback('' = none) traceparent('' = none)
 local id, account, credits = ARGV[1], ARGV[2], tonumber(ARGV[5])
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'admitted', id} end
+local turn_before = redis.call('HGET', KEYS[1], 'turn')
+if turn_before then return {'admitted', id, turn_before} end
 if ARGV[10] ~= '' then
   local known = redis.call('HMGET', KEYS[6], 'body', 'report')
   if known[2] then
@@ -54,6 +55,7 @@ local available = tonumber(redis.call('HGET', KEYS[3], 'available') or '0')
 if available < credits then return {'insufficient', tostring(available)} end
 
 local now = now_ms()
+local turn = plus(math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
 local state = breaker_saw(ARGV[15], KEYS[8], now, tonumber(ARGV[4]))
 if state == 'open' and ARGV[16] == 'refuse' then
   local why = redis.call('HMGET', ARGV[15], 'opening', 'evidence')
@@ -62,7 +64,7 @@ end
 redis.call('HSET', KEYS[1], 'v', 1, 'id', id, 'account', account, 'type', ARGV[3], 'typeVersion', ARGV[4],
   'credits', ARGV[5], 'hold', 'reserved', 'holdId', ARGV[12], 'budgetMicros', ARGV[6], 'sourceHash', ARGV[7], 'sourceBytes', ARGV[8],
   'run', 1, 'round', 0, 'running', 0, 'waiting', 0, 'createdAt', now, 'updatedAt', now,
-  'priority', ARGV[19], 'turn', math.min(waiting + redis.call('ZCARD', KEYS[17]) + 1, tonumber(ARGV[21])) * tonumber(ARGV[20]))
+  'priority', ARGV[19], 'turn', turn)
 enter_status(KEYS[1], 'pending')
 if ARGV[24] ~= '{}' then redis.call('HSET', KEYS[1], 'tags', ARGV[24]) end
 if ARGV[25] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[25]) end
@@ -86,7 +88,7 @@ redis.call('ZADD', KEYS[10], now + tonumber(ARGV[11]), id)
 redis.call('ZADD', KEYS[11], now, id)
 redis.call('ZADD', KEYS[12], now, id)
 redis.call('ZADD', KEYS[13], now, id)
-return {'admitted', id}
+return {'admitted', id, turn}
 `);
 
 export interface Order {
@@ -117,7 +119,7 @@ export interface Order {
 }
 
 export type Admission =
-  | { outcome: "admitted"; report: ReportId }
+  | { outcome: "admitted"; report: ReportId; turn: number }
   /** The same key with the same order came before. */
   | { outcome: "repeated"; report: ReportId }
   /** An equal order of the account is still being written or reviewed. */
@@ -148,7 +150,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
     },
     reserved: { event: "credits", report: id, verb: "reserve", credits: order.credits },
   } satisfies Record<string, FleetEvent>;
-  const [word, detail, evidence] = await runWhileRoom(
+  const [word, detail, more] = await runWhileRoom(
     redis,
     [
       keys.report(id),
@@ -202,7 +204,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
   );
   switch (word) {
     case "admitted":
-      return { outcome: "admitted", report: detail as ReportId };
+      return { outcome: "admitted", report: detail as ReportId, turn: Number(more) };
     case "repeated":
       return { outcome: "repeated", report: detail as ReportId };
     case "open_order":
@@ -210,7 +212,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
     case "conflict":
       return { outcome: "conflict", report: detail as ReportId };
     case "disabled": {
-      const opening = openingOf(detail, evidence);
+      const opening = openingOf(detail, more);
       if (opening === null) throw new Error(`The breaker of ${type} is open but does not say why.`);
       return { outcome: "type_disabled", opening };
     }
@@ -227,7 +229,7 @@ export async function admit(store: Store, order: Order, wakeAfterMs: number): Pr
   }
 }
 
-type Reply = [word: string, detail: string, evidence?: string];
+type Reply = [word: string, detail: string, more?: string];
 
 /** With full memory Redis refuses the script before it begins. */
 async function runWhileRoom(

@@ -6,7 +6,7 @@
  */
 import { FlowProducer, Job, Queue, type JobsOptions, type Telemetry } from "bullmq";
 import type { Redis } from "ioredis";
-import { DEFAULT_PRIORITY, FIRST_TURNS, isFirstInLine, turnOf } from "../domain/fairness.ts";
+import { FIRST_TURNS, isFirstInLine } from "../domain/fairness.ts";
 import type { ReportId } from "../domain/ids.ts";
 import { ringFirstInLine } from "./first-in-line.ts";
 import { listBreakers } from "./read-breakers.ts";
@@ -123,11 +123,11 @@ export class Queues {
     return { isPaused, waiting: waiting + prioritized, active, delayed, failed };
   }
 
-  /** Puts the parent job of a run into the queue. Safe to repeat: the id is the run. */
-  async ringReport(report: ReportId, run: number): Promise<void> {
+  /** Puts the parent job of a run into the queue, at the report's turn. Safe to repeat: the id is the run. */
+  async ringReport(report: ReportId, run: number, turn: number): Promise<void> {
     const options: JobsOptions = {
       jobId: reportJobId(report, run),
-      priority: await this.#turnOf(report),
+      priority: turn,
       ...KEPT,
       ...NEVER_BY_COUNT,
     };
@@ -146,15 +146,14 @@ export class Queues {
     await this.queue(WEBHOOKS_QUEUE).add("webhook", { delivery } satisfies WebhookJobData, options);
   }
 
-  /** Adds one child job a section below the run's parent job; all are of one report. */
+  /** Adds one child job a section below the run's parent job; all are of one report, and stand at its turn. */
   async addSections(
     parent: { id: string; queueKey: string },
     type: string,
+    turn: number,
     jobs: readonly SectionJobData[],
   ): Promise<void> {
-    const [first] = jobs;
-    if (first === undefined) return;
-    const priority = await this.#turnOf(first.report);
+    if (jobs.length === 0) return;
     await this.#flow.addBulk(
       jobs.map((job) => ({
         name: job.section,
@@ -163,7 +162,7 @@ export class Queues {
         data: job,
         opts: {
           jobId: sectionJobId(job),
-          priority,
+          priority: turn,
           parent: { id: parent.id, queue: parent.queueKey },
           ignoreDependencyOnFailure: true,
           ...KEPT,
@@ -171,7 +170,7 @@ export class Queues {
         },
       })),
     );
-    if (isFirstInLine(priority)) ringFirstInLine(this.#store, type);
+    if (isFirstInLine(turn)) ringFirstInLine(this.#store, type);
   }
 
   /** Sections of a type that wait and are first in their account's line. */
@@ -181,12 +180,12 @@ export class Queues {
   }
 
   /** As `addSections`, below a parent that may be waiting for others; false where it has ended meanwhile. */
-  async joinSections(type: string, jobs: readonly SectionJobData[]): Promise<boolean> {
+  async joinSections(type: string, turn: number, jobs: readonly SectionJobData[]): Promise<boolean> {
     const [first] = jobs;
     if (first === undefined) return true;
     const parent = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(first.report, first.run));
     if (parent === undefined) return false;
-    await this.addSections({ id: parent.id ?? "", queueKey: parent.queueQualifiedName }, type, jobs);
+    await this.addSections({ id: parent.id ?? "", queueKey: parent.queueQualifiedName }, type, turn, jobs);
     return true;
   }
 
@@ -210,12 +209,6 @@ export class Queues {
       }
     }
     return queued;
-  }
-
-  /** As admitted: all jobs of a report stand at the same place in their queues. */
-  async #turnOf(report: ReportId): Promise<number> {
-    const turn = await this.#redis.hget(this.#store.keys.report(report), "turn");
-    return turn === null ? turnOf(1, DEFAULT_PRIORITY) : Number(turn);
   }
 
   /** The parent job's state, or null where BullMQ has none. `stuck` = it waits for children that are not there. */

@@ -40,6 +40,7 @@ export async function joinRun(
     return "nothing";
   const added = await queues.joinSections(
     report.type,
+    report.turn,
     joining.map((section) => ({ report: id, section, run: report.run, round })),
   );
   return added ? "joined" : "later";

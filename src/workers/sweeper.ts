@@ -142,7 +142,7 @@ export class Sweeper {
       await leavingNewer(async () => {
         const stored = await readReport(store, report);
         if (stored !== null) {
-          await queues.ringReport(report, stored.report.run);
+          await queues.ringReport(report, stored.report.run, stored.report.turn);
           if ((await joinRun(this.#workshop, report)) === "later") return;
         }
         // Later rounds are in the outbox by a person's decision, which is rung at rest; only an order can be lost before.
@@ -182,12 +182,12 @@ export class Sweeper {
       await dropWakeup(store, id);
       return "over";
     }
-    const { run } = stored.report;
+    const { run, turn } = stored.report;
     const state = await queues.parentState(id, run);
     if (state === "live") return "live";
     // Ended without the report being settled, or waiting for children that are gone: the job is made anew.
     if (state !== null) await queues.removeParent(id, run);
-    await queues.ringReport(id, run);
+    await queues.ringReport(id, run, turn);
     return "rung";
   }
 
