@@ -1,18 +1,49 @@
 /**
- * Keeps the last few results of an expensive pure function. Bounded by count: an entry may stand for a source of some
- * megabytes, and a worker rarely writes for more than a handful of reports at once.
+ * Keeps the last few results of an expensive pure function. Bounded by count and by weight: an entry may stand for a source
+ * of some megabytes, and the reports that a worker writes side by side are rarely all that large.
  */
-export function rememberRecent<T>(limit: number): (key: string, make: () => T) => T {
-  const recent = new Map<string, T>();
-  return (key, make) => {
-    // A Map keeps insertion order, so re-inserting on a hit makes the first key the least recently used.
-    const value = recent.has(key) ? (recent.get(key) as T) : make();
+export interface Recent<T> {
+  /** What is remembered under the key; undefined where it is not, or not any more. */
+  known(key: string): T | undefined;
+  /** As remembered, or made now. What weighs more than all may together is not kept. */
+  of(key: string, weight: number, make: () => T): T;
+}
+
+export function rememberRecent<T>(most: { entries: number; weight: number }): Recent<T> {
+  // A Map keeps insertion order, so re-inserting on a hit makes the first key the least recently used.
+  const recent = new Map<string, { value: T; weight: number }>();
+  let weighs = 0;
+
+  function forget(key: string): void {
+    weighs -= recent.get(key)?.weight ?? 0;
     recent.delete(key);
-    recent.set(key, value);
-    if (recent.size > limit) {
-      const oldest = recent.keys().next();
-      if (!oldest.done) recent.delete(oldest.value);
+  }
+
+  function remember(key: string, value: T, weight: number): void {
+    recent.set(key, { value, weight });
+    weighs += weight;
+    for (const oldest of recent.keys()) {
+      if (recent.size <= most.entries && weighs <= most.weight) return;
+      forget(oldest);
     }
-    return value;
+  }
+
+  function known(key: string): T | undefined {
+    const entry = recent.get(key);
+    if (entry === undefined) return undefined;
+    forget(key);
+    remember(key, entry.value, entry.weight);
+    return entry.value;
+  }
+
+  return {
+    known,
+    of(key, weight, make) {
+      const before = known(key);
+      if (before !== undefined) return before;
+      const value = make();
+      remember(key, value, weight);
+      return value;
+    },
   };
 }

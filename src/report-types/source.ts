@@ -17,7 +17,10 @@ import { rememberRecent } from "./remember-recent.ts";
 
 export const MAX_SOURCE_DEPTH = 32;
 export const MAX_SOURCE_KEYS = 200_000;
-const REMEMBERED_SOURCES = 8;
+/** Enough for what a worker writes side by side, unless the sources are large; weighed by their canonical text. */
+const REMEMBERED_SOURCES = { entries: 64, weight: 16 * 1_048_576 };
+/** Nobody knows how large facts are. */
+const REMEMBERED_FACTS = { entries: 8, weight: 8 };
 
 export type SourceCheck =
   | { ok: true; source: unknown; canonical: string; hash: string; bytes: number }
@@ -47,11 +50,16 @@ export function checkSource(type: ReportType, raw: unknown): SourceCheck {
 }
 
 const sources = rememberRecent<unknown>(REMEMBERED_SOURCES);
-const facts = rememberRecent<unknown>(REMEMBERED_SOURCES);
+const facts = rememberRecent<unknown>(REMEMBERED_FACTS);
+
+/** As `sourceOf`, where this process has parsed it before; undefined where the snapshot has to be read. */
+export function knownSource(type: ReportType, hash: string): unknown {
+  return sources.known(memoryKey(type, hash));
+}
 
 /** A stored snapshot as this version of the type reads it; frozen, since every section of the process shares it. */
 export function sourceOf(type: ReportType, canonical: string, hash: string): unknown {
-  return sources(memoryKey(type, hash), () => {
+  return sources.of(memoryKey(type, hash), canonical.length, () => {
     const raw: unknown = JSON.parse(canonical);
     const parsed = parse(type, raw);
     if (parsed.success) return deepFreeze(parsed.data);
@@ -66,7 +74,7 @@ export function sourceOf(type: ReportType, canonical: string, hash: string): unk
 /** What `prepare` computes from the source, once per process; frozen like the source. */
 export function factsOf(type: ReportType, source: unknown, hash: string): unknown {
   if (!type.prepare) return undefined;
-  return facts(memoryKey(type, hash), () => {
+  return facts.of(memoryKey(type, hash), 1, () => {
     try {
       return deepFreeze(type.prepare?.(source));
     } catch (error) {

@@ -19,7 +19,7 @@ export async function readDurations(
   sections: readonly string[],
 ): Promise<Record<string, number[]>> {
   const pipeline = store.redis.pipeline();
-  for (const section of sections) pipeline.lrange(store.keys.durations(type, section), 0, -1);
+  for (const section of sections) pipeline.lrange(store.keys.durations(type, section), 0, 49);
   const replies = (await pipeline.exec()) ?? [];
   return Object.fromEntries(
     sections.map((section, index) => [section, ((replies[index]?.[1] ?? []) as string[]).map(Number)]),

@@ -19,7 +19,7 @@ import {
 import { classify } from "../classifier/classify.ts";
 import type { PlannedWith, ReportType } from "../report-types/define-report.ts";
 import { isDynamic, planSections } from "../report-types/plan.ts";
-import { factsOf, sourceOf } from "../report-types/source.ts";
+import { factsOf, knownSource, sourceOf } from "../report-types/source.ts";
 import {
   deliver,
   saveArtefact,
@@ -31,7 +31,7 @@ import { settleProbe } from "../store/breakers.ts";
 import type { ReportJobData, SectionJobData } from "../store/queues.ts";
 import { parkReport, savePlan, startRound } from "../store/report-transitions.ts";
 import { readReport, readSections, readSource, type StoredReport } from "../store/reports.ts";
-import { readOutput } from "../store/read-sections.ts";
+import { parseSection, readOutput } from "../store/read-sections.ts";
 import { paperOf } from "./ballot.ts";
 import { DONE, type Ending } from "./ending.ts";
 import { nextMove } from "./next-move.ts";
@@ -40,8 +40,8 @@ import { isPlanning, worthOf } from "./worth.ts";
 
 /** The parent job, as far as a report needs one. */
 export interface Flow {
-  /** Adds one child job a section; they may start at once. */
-  addSections(type: string, jobs: readonly SectionJobData[]): Promise<void>;
+  /** Adds one child job a section, all at the report's turn; they may start at once. */
+  addSections(type: string, turn: number, jobs: readonly SectionJobData[]): Promise<void>;
   /** True where children are still open and the job now waits for them. */
   awaitChildren(): Promise<boolean>;
 }
@@ -54,8 +54,9 @@ function mostRounds(plan: readonly PlannedSection[]): number {
 export async function advanceReport(workshop: Workshop, job: ReportJobData, flow: Flow): Promise<Ending> {
   const { store, types, durations } = workshop;
   for (;;) {
-    if (await flow.awaitChildren()) return { ending: "await_children" };
-    const stored = await readReport(store, job.report);
+    // What is asked together costs one round trip. A report that was read a moment early is refused where it matters.
+    const [waits, stored] = await Promise.all([flow.awaitChildren(), readReport(store, job.report)]);
+    if (waits) return { ending: "await_children" };
     if (
       stored === null ||
       stored.report.run !== job.run ||
@@ -70,8 +71,11 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
 
     try {
       const plan = await planOf(workshop, stored, type);
-      const sections = await readSections(store, report.id, plan);
+      const sections = isUntouched(stored)
+        ? plan.map((planned) => parseSection(report.id, planned, {}))
+        : await readSections(store, report.id, plan);
       const move = nextMove(plan, sections, stored.halted);
+      if (move.move !== "write" && !(await bindPlan(workshop, stored, plan))) continue;
       switch (move.move) {
         case "write": {
           const round = report.round + 1;
@@ -83,13 +87,16 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
             );
           // Superseded; or postponed or capped: the breaker of its type, or a free place of its account, rings it again.
           const { maxRunning } = workshop.accountLimits;
-          if (
-            (await startRound(store, report, round, move.sections, durations.wakeAfterMs, maxRunning)) !==
-            "started"
-          )
-            return DONE;
+          const [isOurs, started] = await Promise.all([
+            bindPlan(workshop, stored, plan),
+            startRound(store, report, round, move.sections, durations.wakeAfterMs, maxRunning),
+          ]);
+          if (started !== "started") return DONE;
+          // Another plan came first: what it has to write is looked for anew, and this round stays empty.
+          if (!isOurs) break;
           await flow.addSections(
             type.type,
+            report.turn,
             move.sections.map((section) => ({ report: report.id, section, run: report.run, round })),
           );
           break;
@@ -129,7 +136,12 @@ function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, 
   };
 }
 
-/** The plan bound to the report; until a planning section has run, planning is all there is to do. */
+/** Nothing of it was ever begun, so no section has a record. */
+function isUntouched({ plan, report }: StoredReport): boolean {
+  return plan === null && report.run === 1 && report.round === 0;
+}
+
+/** The report's plan, or what it is to be bound to; until a planning section has run, planning is all there is to do. */
 async function planOf(
   workshop: Workshop,
   stored: StoredReport,
@@ -137,18 +149,28 @@ async function planOf(
 ): Promise<readonly PlannedSection[]> {
   if (stored.plan !== null) return stored.plan;
   const { store } = workshop;
+  if (!isDynamic(type)) return planSections(type);
   const { report } = stored;
-  let plan: PlannedSection[];
-  if (isDynamic(type)) {
-    const [planning] = await readSections(store, report.id, [PLANNING]);
-    if (planning?.status !== "completed") return [PLANNING];
-    const output = await readOutput(store, report.id, PLANNING.key);
-    if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
-    plan = [PLANNING, ...planSections(type, output.output as PlannedWith[])];
-  } else {
-    plan = planSections(type);
-  }
-  return (await savePlan(store, report, plan)) ?? plan;
+  const [planning] = await readSections(store, report.id, [PLANNING]);
+  if (planning?.status !== "completed") return [PLANNING];
+  const output = await readOutput(store, report.id, PLANNING.key);
+  if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);
+  return [PLANNING, ...planSections(type, output.output as PlannedWith[])];
+}
+
+/** Whether this is the plan that counts: a second planner adopts the first plan, and a plan still to be made binds nobody. */
+async function bindPlan(
+  { store }: Workshop,
+  { plan: known, report }: StoredReport,
+  plan: readonly PlannedSection[],
+): Promise<boolean> {
+  if (known !== null || isOnlyPlanning(plan)) return true;
+  const counts = await savePlan(store, report, plan);
+  return counts === null || JSON.stringify(counts) === JSON.stringify(plan);
+}
+
+function isOnlyPlanning(plan: readonly PlannedSection[]): boolean {
+  return plan.length === 1 && plan[0] === PLANNING;
 }
 
 async function deliverReport(
@@ -165,8 +187,11 @@ async function deliverReport(
       canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections }),
     )
     .digest("hex");
-  await saveArtefact(store, artefact, hash);
-  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));
+  // One after the other on one connection: what is not saved is not delivered, by the script itself.
+  const [, outcome] = await Promise.all([
+    saveArtefact(store, artefact, hash),
+    deliver(store, stored.report, hash, termsOf(stored, type, sections)),
+  ]);
   if (outcome !== "delivered" && outcome !== "superseded")
     throw new Error(`Report ${stored.report.id} could not be delivered: ${UNDELIVERED[outcome]}.`);
 }
@@ -201,8 +226,9 @@ async function assemble(
   const { store } = workshop;
   const { report } = stored;
   const completed = sections.filter((section) => section.status === "completed");
+  const known = knownSource(type, report.sourceHash);
   const [read, ...outputs] = await Promise.all([
-    readSource(store, report.account, report.sourceHash),
+    known === undefined ? readSource(store, report.account, report.sourceHash) : null,
     ...completed
       .filter((section) => !isPlanning(type, section))
       .map(async (section) => ({
@@ -210,8 +236,8 @@ async function assemble(
         output: await readOutput(store, report.id, section.key),
       })),
   ]);
-  if (!read.ok) throw needsPerson("load", "source_unreadable", read.because);
-  const source = sourceOf(type, read.canonical, report.sourceHash);
+  if (read?.ok === false) throw needsPerson("load", "source_unreadable", read.because);
+  const source = read === null ? known : sourceOf(type, read.canonical, report.sourceHash);
   const written: DeliveredSection[] = [];
   for (const { section, output } of outputs) {
     if (!output.ok) throw needsPerson("load", "checkpoint_damaged", output.because);

@@ -90,7 +90,7 @@ export class JobWorkers {
       const parent = { id: job.id ?? "", queueKey: job.queueQualifiedName };
       return this.#traced("advance report", job.data, () =>
         advanceReport(this.#workshop, job.data, {
-          addSections: (type, jobs) => this.#workshop.queues.addSections(parent, type, jobs),
+          addSections: (type, turn, jobs) => this.#workshop.queues.addSections(parent, type, turn, jobs),
           awaitChildren: () => job.moveToWaitingChildren(token),
         }),
       );
@@ -112,7 +112,8 @@ export class JobWorkers {
       countFirst: (type) => this.#workshop.queues.firstInLine(type),
     });
     this.#places = places;
-    for (const { type } of this.#workshop.types.all()) {
+    for (const reportType of this.#workshop.types.all()) {
+      const { type } = reportType;
       const worker = this.#serve(
         sectionsQueue(type),
         concurrency,
@@ -122,7 +123,7 @@ export class JobWorkers {
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>
-              writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job)),
+              writeSection(this.#workshop, { ...job.data, type: reportType, claimId }, this.#controlOf(job)),
             );
           } finally {
             this.#drain.recalls.putDown(job.data.report);

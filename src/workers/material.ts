@@ -1,7 +1,7 @@
 /** What a section is written from, read from the store: the source, the facts, and the outputs of earlier sections. */
 import type { PlannedSection } from "../domain/report.ts";
 import type { ReportType, SectionInput } from "../report-types/define-report.ts";
-import { factsOf, sourceOf } from "../report-types/source.ts";
+import { factsOf, knownSource, sourceOf } from "../report-types/source.ts";
 import { readSource } from "../store/reports.ts";
 import { readOutput } from "../store/read-sections.ts";
 import type { RunFacts } from "./run-facts.ts";
@@ -15,18 +15,23 @@ export async function readMaterial(
 ): Promise<SectionInput<unknown, unknown>> {
   const { store } = session.workshop;
   const { id, account, sourceHash } = stored.report;
-  const read = await session.fromStore(() => readSource(store, account, sourceHash));
-  if (!read.ok)
+  const known = knownSource(type, sourceHash);
+  const [read, ...outputs] = await session.fromStore(() =>
+    Promise.all([
+      known === undefined ? readSource(store, account, sourceHash) : null,
+      ...planned.after.map(async (key) => ({ key, output: await readOutput(store, id, key) })),
+    ]),
+  );
+  if (read?.ok === false)
     unreadable(
       session,
       "source_unreadable",
       `Report ${id} cannot be written: ${read.because}. Send the source again.`,
     );
-  const source = sourceOf(type, read.canonical, sourceHash);
+  const source = read === null ? known : sourceOf(type, read.canonical, sourceHash);
 
   const sections: Record<string, unknown> = {};
-  for (const key of planned.after) {
-    const output = await session.fromStore(() => readOutput(store, id, key));
+  for (const { key, output } of outputs) {
     // A skipped section has none; those after it were told so by its absence.
     if (output.ok) sections[key] = output.output;
     else if (!output.missing)
