@@ -20,29 +20,38 @@ type HandsOn = Pick<Workshop, "store" | "queues" | "types">;
 
 /**
  * First the claims are broken, then the jobs are handed on, last the process is forgotten: whoever dies in between is
- * repeated, and two at once do the same and harm nothing. Answers how many sections it had in hand.
+ * repeated, and two at once do the same and harm nothing. Those of one step go together, since a hundred jobs one by one
+ * are hundreds of round trips. Answers how many sections it had in hand.
  */
-export async function handOnWorkOf({ store, queues, types }: HandsOn, dead: ProcessRecord): Promise<number> {
+export async function handOnWorkOf(handsOn: HandsOn, dead: ProcessRecord): Promise<number> {
+  const { store, queues } = handsOn;
   const inHand = await listInHand(store, dead.id);
-  let sections = 0;
-  for (const job of inHand) {
-    if (job.section === null || job.report === null) continue;
-    const { report, section } = job;
-    await leavingNewer(async () => {
-      const stored = await readReport(store, report);
-      if (stored === null) return;
-      const type = stored.report.type;
-      const retries = types.get(type)?.retries;
-      const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
-      await breakClaim(store, { report, section, type, process: dead.id }, crashBudget, CRASHED);
-      sections += 1;
-    });
-  }
-  for (const job of inHand) await queues.handOn(job.queue, job.jobId, job.token);
+  const broken = await Promise.all(inHand.map((job) => breakClaimOf(handsOn, job, dead)));
+  await Promise.all(inHand.map((job) => queues.handOn(job.queue, job.jobId, job.token)));
   for (const [workerId, queue] of Object.entries(await listFetchers(store, dead.id)))
     await queues.handOnFetchedBy(queue, workerId);
   await forgetProcess(store, dead.id);
-  return sections;
+  return broken.filter((isSection) => isSection).length;
+}
+
+/** False where the job is no section's, or its report is gone. */
+async function breakClaimOf(
+  { store, types }: HandsOn,
+  { report, section }: JobInHand,
+  dead: ProcessRecord,
+): Promise<boolean> {
+  if (section === null || report === null) return false;
+  let isSection = false;
+  await leavingNewer(async () => {
+    const stored = await readReport(store, report);
+    if (stored === null) return;
+    const { type } = stored.report;
+    const retries = types.get(type)?.retries;
+    const crashBudget = (typeof retries === "object" ? retries.crash : undefined) ?? DEFAULT_RETRIES.crash;
+    await breakClaim(store, { report, section, type, process: dead.id }, crashBudget, CRASHED);
+    isSection = true;
+  });
+  return isSection;
 }
 
 /**
