@@ -3,7 +3,7 @@
  *
  * The package knows the wire types and reads event streams. A question whose answer is one JSON body goes straight to
  * `exchange.ts`, where the bytes of both kinds come and go: what the package does around such a request costs as much as
- * the request. Retries are off, because only the fleet knows what a retry may cost. After it has left nothing throws:
+ * the request, and it is loaded with the first stream, for it is a sixth of what a worker waits for at its start. Retries are off, because only the fleet knows what a retry may cost. After it has left nothing throws:
  *
  *     no response header         failed    network      not_billed before the request was sent, else unknown
  *     status other than 2xx      failed    http         not_billed, unless it may tell of a generation
@@ -15,7 +15,7 @@
  * One ask is at most three requests: the first, and two more where an endpoint refuses how JSON or the output limit was
  * asked for. Refusals are not billed, so they are no failure and not on the books.
  */
-import { OpenAI } from "openai";
+import type { OpenAI } from "openai";
 import type { Answer } from "../domain/call.ts";
 import type { Evidence } from "../domain/evidence.ts";
 import { callEvidence, errorFacts, httpFacts } from "./call-evidence.ts";
@@ -52,11 +52,11 @@ export function createOpenAiLlm(options: OpenAiLlmOptions = {}): Llm {
   const clients = new Map<string, OpenAI>();
   const limitParameters = new Map<string, LimitParameter>();
 
-  function clientOf(route: Route): OpenAI {
+  async function clientOf(route: Route): Promise<OpenAI> {
     const name = `${route.baseUrl}\n${route.apiKey}`;
     let client = clients.get(name);
     if (client === undefined) {
-      client = newClient(route);
+      client = await newClient(route);
       if (clients.size >= MAX_CLIENTS) clients.clear();
       clients.set(name, client);
     }
@@ -95,7 +95,8 @@ export function createOpenAiLlm(options: OpenAiLlmOptions = {}): Llm {
   return { ask };
 }
 
-function newClient(route: Route): OpenAI {
+async function newClient(route: Route): Promise<OpenAI> {
+  const { OpenAI } = await import("openai");
   return new OpenAI({
     baseURL: route.baseUrl,
     apiKey: route.apiKey,
@@ -171,7 +172,7 @@ function correction(asked: Asked, route: Route, dialect: Dialect): Dialect | nul
 }
 
 async function askOnce(
-  clientOf: (route: Route) => OpenAI,
+  clientOf: (route: Route) => Promise<OpenAI>,
   route: Route,
   request: LlmRequest,
   dialect: Dialect,
@@ -183,7 +184,7 @@ async function askOnce(
   try {
     const asked = chatRequest(route, request, dialect);
     end = route.stream
-      ? await streamedFrom(clientOf(route), asked, carrying(exchange, limits))
+      ? await streamedFrom(await clientOf(route), asked, carrying(exchange, limits))
       : await jsonFrom(route, asked, exchange, limits);
   } catch (error) {
     end = { completion: null, error };
@@ -200,6 +201,8 @@ interface End {
   error: unknown;
   /** A stream is whole only once it gave a finish reason. */
   streamed?: boolean;
+  /** The error is one that the stream itself told. */
+  told?: boolean;
 }
 
 async function jsonFrom(
@@ -228,13 +231,19 @@ async function jsonFrom(
 }
 
 async function streamedFrom(client: OpenAI, request: ChatRequest, fetchOptions: object): Promise<End> {
-  const { data, response } = await client.chat.completions
-    .create({ ...request, stream: true, stream_options: { include_usage: true } }, { fetchOptions })
-    .withResponse();
-  // Some gateways ignore `stream` and send one JSON body.
-  if (!/event-stream/i.test(response.headers.get("content-type") ?? "text/event-stream"))
-    return { completion: null, error: null };
-  return { ...(await reassemble(data)), streamed: true };
+  const { APIError } = await import("openai");
+  try {
+    const { data, response } = await client.chat.completions
+      .create({ ...request, stream: true, stream_options: { include_usage: true } }, { fetchOptions })
+      .withResponse();
+    // Some gateways ignore `stream` and send one JSON body.
+    if (!/event-stream/i.test(response.headers.get("content-type") ?? "text/event-stream"))
+      return { completion: null, error: null };
+    const read = await reassemble(data);
+    return { ...read, streamed: true, told: read.error instanceof APIError };
+  } catch (error) {
+    return { completion: null, error, told: error instanceof APIError };
+  }
 }
 
 function judge(
@@ -270,7 +279,7 @@ function judge(
   if (exchange.error !== null)
     return failed("unknown", { surface: "network", node: errorFacts(exchange.error) });
   // An error event inside a stream: the text of the stream is the evidence.
-  if (end.error instanceof OpenAI.APIError) return failed("unknown", { surface: "http", http });
+  if (end.told === true) return failed("unknown", { surface: "http", http });
   if (end.error instanceof SyntaxError)
     return failed("unknown", { surface: "network", http, node: errorFacts(end.error) });
   return failed("unknown", { surface: "completion", http, completion });

@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadConfig } from "../../config.ts";
@@ -29,27 +30,32 @@ export function startCommand({ output }: Terminal): Command {
     .option("--json", "print the process id as JSON once it runs", false)
     .action(async (options: StartOptions) => {
       const config = loadConfig();
+      const { roles } = options;
       const { configuredModels, configuredTypes, requireRedisUrl } = await import("../configured.ts");
       const { startFleet } = await import("../../workers/fleet.ts");
       const { startIntake } = await import("../../producer/intake.ts");
       const { carryOnOperations } = await import("../../desk/group-operation.ts");
       const { dispatchWebhooks } = await import("../../webhooks/dispatch-webhooks.ts");
-      const { webhookSender } = await import("../../webhooks/webhook-sender.ts");
       const { logFleet } = await import("../log-fleet.ts");
       const { pino } = await import("pino");
 
       const { settleOnRedis } = await import("../settle-on-redis.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
-      const { startApi } = await import("../../api/start-api.ts");
-      const { startProbes } = await import("../../api/start-probes.ts");
       const { createExposition } = await import("../../observability/exposition.ts");
       const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
-      const { consoleMissing, openConsole } = await import("../../console/open-console.ts");
+
+      // Much of the code is one role's, and a worker that comes back after its death does not wait for it.
+      const webhooks = roles.includes("orchestrator")
+        ? await import("../../webhooks/webhook-sender.ts")
+        : null;
+      const pages = roles.includes("api") ? await import("../../console/open-console.ts") : null;
+      const door = roles.includes("api") ? await import("../../api/start-api.ts") : null;
+      const { startProbes } = await import("../../api/start-probes.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
-      const models = options.roles.includes("worker") ? configuredModels(config) : null;
-      const openPages = options.roles.includes("api") ? openConsole(config) : null;
+      const models = roles.includes("worker") ? configuredModels(config) : null;
+      const openPages = pages?.openConsole(config) ?? null;
       const { types, warnings } = await configuredTypes(config, models);
       // Logs are talk: stdout stays free for data.
       const log = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination(2));
@@ -67,14 +73,14 @@ export function startCommand({ output }: Terminal): Command {
         log.info({ signal: await stopped }, "stopped before Redis answered");
         return;
       }
-      const measured = new ProcessMetrics({ version: packageVersion(), roles: options.roles });
+      const measured = new ProcessMetrics({ version: packageVersion(), roles });
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
         companions: [startIntake],
-        sendWebhook: webhookSender(config),
+        ...(webhooks === null ? {} : { sendWebhook: webhooks.webhookSender(config) }),
         redisUrl,
         fleet: config.fleet,
-        roles: options.roles,
+        roles,
         concurrency: options.concurrency ?? config.concurrency,
         types,
         models,
@@ -91,7 +97,7 @@ export function startCommand({ output }: Terminal): Command {
       const metrics = {
         exposition: createExposition(
           measured,
-          options.roles.includes("orchestrator")
+          roles.includes("orchestrator")
             ? {
                 store,
                 processId: fleet.processId,
@@ -108,25 +114,28 @@ export function startCommand({ output }: Terminal): Command {
         await fleet.stop();
         throw listenError(error, config.api);
       };
-      const api = options.roles.includes("api")
-        ? await startApi({
-            redisUrl,
-            patient: store,
-            types,
-            models,
-            accountLimits: config.accountLimits,
-            allowPrivateWebhooks: config.allowPrivateWebhooks,
-            spoolDir: join(config.dataDir, "spool"),
-            durations: config.durations,
-            listen: config.api,
-            health,
-            metrics,
-            onRequest: (request) => measured.observeRequest(request),
-            openPages,
-            onError: (error, requestId) =>
-              log.error({ error: describeError(error), requestId }, "request failed"),
-          }).catch(notListening)
-        : null;
+      const api =
+        door === null
+          ? null
+          : await door
+              .startApi({
+                redisUrl,
+                patient: store,
+                types,
+                models,
+                accountLimits: config.accountLimits,
+                allowPrivateWebhooks: config.allowPrivateWebhooks,
+                spoolDir: join(config.dataDir, "spool"),
+                durations: config.durations,
+                listen: config.api,
+                health,
+                metrics,
+                onRequest: (request) => measured.observeRequest(request),
+                openPages,
+                onError: (error, requestId) =>
+                  log.error({ error: describeError(error), requestId }, "request failed"),
+              })
+              .catch(notListening);
       const probes =
         api === null
           ? await startProbes({
@@ -140,20 +149,17 @@ export function startCommand({ output }: Terminal): Command {
       const url = api?.url ?? probes?.url ?? null;
       log.info({ url }, api === null ? "health and metrics listen" : "the HTTP API listens");
       if (api !== null) {
-        const missing = consoleMissing(config);
+        const missing = pages?.consoleMissing(config) ?? null;
         if (missing === null)
           log.info({ url: `${config.console.url ?? api.url}/console` }, "the console is served");
         else log.warn(`the console is not served: ${missing}`);
       }
       // One voice per fleet: the events are the same wherever they are read.
-      const following = options.roles.includes("orchestrator")
-        ? logFleet(log, redisUrl, fleet.workshop.store)
-        : null;
-      log.info(
-        { process: fleet.processId, roles: options.roles, types: types.all().map(({ type }) => type) },
-        "started",
-      );
-      output.data({ process: fleet.processId, roles: options.roles, url }, () => [fleet.processId]);
+      const following = roles.includes("orchestrator") ? logFleet(log, redisUrl, fleet.workshop.store) : null;
+      log.info({ process: fleet.processId, roles, types: types.all().map(({ type }) => type) }, "started");
+      // Now and not at its end, which may be a death: what was compiled is for whoever starts after it.
+      flushCompileCache();
+      output.data({ process: fleet.processId, roles, url }, () => [fleet.processId]);
 
       const signal = await stopped;
       log.info(
