@@ -1,10 +1,30 @@
 /** What the fleet has learnt about a route's response format, so that only the first worker asks in vain. */
 import type { Store } from "./redis.ts";
 
-export async function recallFormat(store: Store, routeId: string): Promise<string | null> {
-  return store.redis.hget(store.keys.route(routeId), "format");
+/** What others have learnt is heard of within this time; before it a worker may ask in vain once more, which is not billed. */
+const KNOWN_FOR_MS = 10_000;
+
+export interface KnownFormats {
+  recall(routeId: string): Promise<string | null>;
+  remember(routeId: string, format: string): Promise<void>;
 }
 
-export async function rememberFormat(store: Store, routeId: string, format: string): Promise<void> {
-  await store.redis.hset(store.keys.route(routeId), "format", format);
+export function knownFormats({ redis, keys }: Store): KnownFormats {
+  const known = new Map<string, { format: string | null; until: number }>();
+  function know(routeId: string, format: string | null): void {
+    known.set(routeId, { format, until: performance.now() + KNOWN_FOR_MS });
+  }
+  return {
+    async recall(routeId) {
+      const before = known.get(routeId);
+      if (before !== undefined && performance.now() < before.until) return before.format;
+      const format = await redis.hget(keys.route(routeId), "format");
+      know(routeId, format);
+      return format;
+    },
+    async remember(routeId, format) {
+      know(routeId, format);
+      await redis.hset(keys.route(routeId), "format", format);
+    },
+  };
 }

@@ -6,7 +6,7 @@ import { breakerSettings } from "../report-types/breaker-settings.ts";
 import type { Registry } from "../report-types/registry.ts";
 import { announceType } from "../store/breakers.ts";
 import { beat, forgetProcess } from "../store/processes.ts";
-import { recallFormat, rememberFormat } from "../store/formats.ts";
+import { knownFormats } from "../store/formats.ts";
 import { Queues } from "../store/queues.ts";
 import { connectForBlocking, connectPatiently, endForGood, openStore, type Store } from "../store/redis.ts";
 import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from "../domain/credits.ts";
@@ -235,10 +235,11 @@ export async function startFleet(settings: FleetSettings): Promise<Fleet> {
 }
 
 function openModel(store: Store, content: boolean): Llm {
+  const formats = knownFormats(store);
   const llm = createOpenAiLlm({
     formats: {
-      recall: async (routeId) => (await recallFormat(store, routeId)) as ResponseFormat | null,
-      remember: (routeId, format) => rememberFormat(store, routeId, format),
+      ...formats,
+      recall: async (routeId) => (await formats.recall(routeId)) as ResponseFormat | null,
     },
   });
   return traceCalls(llm, { content });
