@@ -59,12 +59,10 @@ end
 const CLAIM = savingScript(`${MOVE_LUA}${BREAKER_LUA}${MEMORY_LUA}
 -- KEYS report section events fleet_events wakeups
 -- ARGV id run claim process process_key_prefix wake_after_ms event version ask_again_ms full_event full_failure
-local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'running', 'waiting', 'type', 'typeVersion')
+local report = redis.call('HMGET', KEYS[1], 'status', 'run', 'halted', 'running', 'waiting', 'type')
 if not report[1] or report[2] ~= ARGV[2] then return {'superseded'} end
 if report[1] ~= 'running' and report[1] ~= 'waiting_for_retry' then return {'superseded'} end
 if report[3] then return {'stopped'} end
--- Ordered of a version that this worker does not know.
-if tonumber(report[7] or '0') > tonumber(ARGV[8]) then return {'older'} end
 local s = redis.call('HMGET', KEYS[2], 'status', 'claim', 'process', 'retryAt', 'fence', 'transient', 'repair', 'crash', 'prints', 'pin', 'startedAt', 'because', 'failure')
 local status = s[1] or 'pending'
 if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
@@ -199,7 +197,7 @@ export type ClaimOutcome =
   | { outcome: "stopped" }
   /** The report type is stopped: the report is rung again once it is not. */
   | { outcome: "postponed" }
-  /** Of a newer version of the type, or one is on trial: its workers take this. */
+  /** A newer version of the type is on trial; its workers take this. */
   | { outcome: "older" };
 
 export async function claimSection(

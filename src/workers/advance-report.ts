@@ -54,9 +54,12 @@ function mostRounds(plan: readonly PlannedSection[]): number {
 export async function advanceReport(workshop: Workshop, job: ReportJobData, flow: Flow): Promise<Ending> {
   const { store, types, durations } = workshop;
   for (;;) {
-    // What is asked together costs one round trip. A report that was read a moment early is refused where it matters.
-    const [waits, stored] = await Promise.all([flow.awaitChildren(), readReport(store, job.report)]);
-    if (waits) return { ending: "await_children" };
+    // What is asked together costs one round trip. A report that was read a moment early is refused where it matters; one
+    // that cannot be read is nobody's trouble while its sections are open.
+    const reading = readReport(store, job.report);
+    reading.catch(() => undefined);
+    if (await flow.awaitChildren()) return { ending: "await_children" };
+    const stored = await reading;
     if (
       stored === null ||
       stored.report.run !== job.run ||

@@ -112,8 +112,7 @@ export class JobWorkers {
       countFirst: (type) => this.#workshop.queues.firstInLine(type),
     });
     this.#places = places;
-    for (const reportType of this.#workshop.types.all()) {
-      const { type } = reportType;
+    for (const { type } of this.#workshop.types.all()) {
       const worker = this.#serve(
         sectionsQueue(type),
         concurrency,
@@ -123,7 +122,7 @@ export class JobWorkers {
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>
-              writeSection(this.#workshop, { ...job.data, type: reportType, claimId }, this.#controlOf(job)),
+              writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job)),
             );
           } finally {
             this.#drain.recalls.putDown(job.data.report);

@@ -30,32 +30,32 @@ import { withTimeout } from "./with-timeout.ts";
 
 export async function writeSection(
   workshop: Workshop,
-  job: SectionJobData & { type: ReportType; claimId: string },
+  job: SectionJobData & { claimId: string },
   control: JobControl,
 ): Promise<Ending> {
-  const { store, runs, processId, durations } = workshop;
-  const { type } = job;
-  // What is asked together costs one round trip; whether the facts are of this run, the claim says.
-  const [stored, claimed] = await Promise.all([
-    runs.factsOf(job.report, job.run),
-    claimSection(
-      store,
-      {
-        ...job,
-        type: type.type,
-        version: type.version,
-        process: processId,
-        askAgainMs: durations.askAgainMs,
-      },
-      durations.wakeAfterMs,
-    ),
-  ]);
-  if (claimed.outcome === "wait") return { ending: "delay", afterMs: claimed.afterMs };
+  const stored = await workshop.runs.factsOf(job.report, job.run);
+  if (stored === null) return DONE;
+  const type = workshop.types.get(stored.report.type);
   // An older worker leaves a newer report to the newer workers; it would not know what to write.
-  if (claimed.outcome === "older") return { ending: "delay", afterMs: durations.askAgainMs };
-  if (claimed.outcome !== "claimed" || stored === null) return DONE;
+  if (type === undefined || type.version < stored.report.typeVersion)
+    return { ending: "delay", afterMs: workshop.durations.askAgainMs };
 
   const author = authorOf(type, stored.plan, job.section);
+  const claimed = await claimSection(
+    workshop.store,
+    {
+      ...job,
+      type: type.type,
+      version: type.version,
+      process: workshop.processId,
+      askAgainMs: workshop.durations.askAgainMs,
+    },
+    workshop.durations.wakeAfterMs,
+  );
+  if (claimed.outcome === "wait") return { ending: "delay", afterMs: claimed.afterMs };
+  if (claimed.outcome === "older") return { ending: "delay", afterMs: workshop.durations.askAgainMs };
+  if (claimed.outcome !== "claimed") return DONE;
+
   const session = new Session(
     workshop,
     claimed.claim,
