@@ -1,72 +1,46 @@
 /**
- * The command line. Each command's file declares its options and imports what it does the work with only when it runs,
- * so that `--help` and the pipes stay quick.
+ * The command line. A command's file is loaded when it is named, declares its options, and imports what it does the work
+ * with when it runs: `--help` and the pipes stay quick, and a worker that comes back after its death writes sooner.
  */
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../config/package-version.ts";
 import type { Terminal } from "./command.ts";
-import { exportCommand, replayCommand } from "./commands/bundle.ts";
-import { cancelCommand } from "./commands/cancel.ts";
-import { classifyCommand } from "./commands/classify.ts";
-import { completeCommand } from "./commands/complete.ts";
-import { configCommand } from "./commands/config.ts";
-import { consoleCommand } from "./commands/console.ts";
-import { creditsCommand } from "./commands/credits.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { eraseCommand } from "./commands/erase.ts";
-import { getCommand } from "./commands/get.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { lsCommand } from "./commands/ls.ts";
-import { poolCommand } from "./commands/pool.ts";
-import { reviewCommand } from "./commands/review.ts";
-import { routesCommand } from "./commands/routes.ts";
-import { simulateCommand } from "./commands/simulate.ts";
-import { spendCommand } from "./commands/spend.ts";
-import { startSpendingCommand, stopSpendingCommand } from "./commands/spending.ts";
-import { startCommand } from "./commands/start.ts";
-import { statusCommand } from "./commands/status.ts";
-import { submitCommand } from "./commands/submit.ts";
-import { typesCommand } from "./commands/types.ts";
-import { watchCommand } from "./commands/watch.ts";
-import { webhooksCommand } from "./commands/webhooks.ts";
-import { workersCommand } from "./commands/workers.ts";
 import { failWith } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { openOutput } from "./output.ts";
 import { FleetError } from "../domain/fleet-error.ts";
 
-/** In the order of the help: what starts a fleet, what orders and reads, what explains. */
-const COMMANDS: readonly ((terminal: Terminal) => Command)[] = [
-  startCommand,
-  poolCommand,
-  submitCommand,
-  watchCommand,
-  lsCommand,
-  statusCommand,
-  getCommand,
-  explainCommand,
-  reviewCommand,
-  cancelCommand,
-  exportCommand,
-  replayCommand,
-  typesCommand,
-  completeCommand,
-  creditsCommand,
-  spendCommand,
-  routesCommand,
-  workersCommand,
-  webhooksCommand,
-  stopSpendingCommand,
-  startSpendingCommand,
-  classifyCommand,
-  simulateCommand,
-  keysCommand,
-  consoleCommand,
-  eraseCommand,
-  configCommand,
-  doctorCommand,
-];
+/** By the name each gives itself, in the order of the help: what starts a fleet, what orders and reads, what explains. */
+export const COMMANDS: Readonly<Record<string, () => Promise<(terminal: Terminal) => Command>>> = {
+  start: async () => (await import("./commands/start.ts")).startCommand,
+  pool: async () => (await import("./commands/pool.ts")).poolCommand,
+  submit: async () => (await import("./commands/submit.ts")).submitCommand,
+  watch: async () => (await import("./commands/watch.ts")).watchCommand,
+  ls: async () => (await import("./commands/ls.ts")).lsCommand,
+  status: async () => (await import("./commands/status.ts")).statusCommand,
+  get: async () => (await import("./commands/get.ts")).getCommand,
+  explain: async () => (await import("./commands/explain.ts")).explainCommand,
+  review: async () => (await import("./commands/review.ts")).reviewCommand,
+  cancel: async () => (await import("./commands/cancel.ts")).cancelCommand,
+  export: async () => (await import("./commands/bundle.ts")).exportCommand,
+  replay: async () => (await import("./commands/bundle.ts")).replayCommand,
+  types: async () => (await import("./commands/types.ts")).typesCommand,
+  complete: async () => (await import("./commands/complete.ts")).completeCommand,
+  credits: async () => (await import("./commands/credits.ts")).creditsCommand,
+  spend: async () => (await import("./commands/spend.ts")).spendCommand,
+  routes: async () => (await import("./commands/routes.ts")).routesCommand,
+  workers: async () => (await import("./commands/workers.ts")).workersCommand,
+  webhooks: async () => (await import("./commands/webhooks.ts")).webhooksCommand,
+  "stop-spending": async () => (await import("./commands/spending.ts")).stopSpendingCommand,
+  "start-spending": async () => (await import("./commands/spending.ts")).startSpendingCommand,
+  classify: async () => (await import("./commands/classify.ts")).classifyCommand,
+  simulate: async () => (await import("./commands/simulate.ts")).simulateCommand,
+  keys: async () => (await import("./commands/keys.ts")).keysCommand,
+  console: async () => (await import("./commands/console.ts")).consoleCommand,
+  erase: async () => (await import("./commands/erase.ts")).eraseCommand,
+  config: async () => (await import("./commands/config.ts")).configCommand,
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
+};
 
 /** Runs one command line and resolves to its exit code; it never throws, and never ends the process by itself. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -89,7 +63,10 @@ export async function main(args: readonly string[]): Promise<number> {
   const finish = (code: ExitCode): void => {
     exitCode = code;
   };
-  for (const declare of COMMANDS) program.addCommand(inheriting(declare({ output, finish }), program));
+  for (const load of commandsFor(args)) {
+    const declare = await load();
+    program.addCommand(inheriting(declare({ output, finish }), program));
+  }
 
   try {
     if (args.length === 0) {
@@ -104,6 +81,12 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return EXIT.ok;
     return failWith(output, new FleetError("usage", sentence(error.message)));
   }
+}
+
+/** The one that is named first, or all of them, which the help and the suggestions need. */
+function commandsFor([name = ""]: readonly string[]): (typeof COMMANDS)[string][] {
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return named === undefined ? Object.values(COMMANDS) : [named];
 }
 
 /** Commands of commands as well: one that ended the process by itself would skip our exit codes. */

@@ -36,21 +36,11 @@ export function startCommand({ output }: Terminal): Command {
       const { startIntake } = await import("../../producer/intake.ts");
       const { carryOnOperations } = await import("../../desk/group-operation.ts");
       const { dispatchWebhooks } = await import("../../webhooks/dispatch-webhooks.ts");
-      const { logFleet } = await import("../log-fleet.ts");
-      const { pino } = await import("pino");
-
       const { settleOnRedis } = await import("../settle-on-redis.ts");
       const { checkRedisExposure } = await import("../../api/check-exposure.ts");
-      const { createExposition } = await import("../../observability/exposition.ts");
       const { ProcessMetrics } = await import("../../observability/process-metrics.ts");
-
-      // Much of the code is one role's, and a worker that comes back after its death does not wait for it.
-      const webhooks = roles.includes("orchestrator")
-        ? await import("../../webhooks/webhook-sender.ts")
-        : null;
+      const { pino } = await import("pino");
       const pages = roles.includes("api") ? await import("../../console/open-console.ts") : null;
-      const door = roles.includes("api") ? await import("../../api/start-api.ts") : null;
-      const { startProbes } = await import("../../api/start-probes.ts");
 
       const redisUrl = requireRedisUrl(config);
       checkRedisExposure(redisUrl);
@@ -77,7 +67,10 @@ export function startCommand({ output }: Terminal): Command {
       const fleet = await startFleet({
         chores: [carryOnOperations, dispatchWebhooks],
         companions: [startIntake],
-        ...(webhooks === null ? {} : { sendWebhook: webhooks.webhookSender(config) }),
+        sendWebhook: async (workshop, delivery) => {
+          const { webhookSender } = await import("../../webhooks/webhook-sender.ts");
+          return webhookSender(config)(workshop, delivery);
+        },
         redisUrl,
         fleet: config.fleet,
         roles,
@@ -94,6 +87,11 @@ export function startCommand({ output }: Terminal): Command {
         onTrouble: (message) => log.warn(message),
       });
       const { store } = fleet.workshop;
+      // It works already: a worker that comes back after its death does not wait for what only others look at.
+      const { createExposition } = await import("../../observability/exposition.ts");
+      const door = roles.includes("api") ? await import("../../api/start-api.ts") : null;
+      const { startProbes } = await import("../../api/start-probes.ts");
+      const { logFleet } = await import("../log-fleet.ts");
       const metrics = {
         exposition: createExposition(
           measured,

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { COMMANDS } from "../../../src/cli/main.ts";
+import { openOutput } from "../../../src/cli/output.ts";
 import { EXIT } from "../../../src/cli/exit-codes.ts";
 import { runCommand } from "../../support/command-line.ts";
 
@@ -19,6 +21,11 @@ test("--help names every command on stdout", async () => {
   const { code, stdout } = await runCommand(["--help"]);
   expect(code).toBe(EXIT.ok);
   expect(stdout).toMatch(/classify .*\n.*simulate /);
+});
+
+test("every command is found under its own name", async () => {
+  const terminal = { output: openOutput({ json: false }), finish: () => undefined };
+  for (const [name, load] of Object.entries(COMMANDS)) expect((await load())(terminal).name()).toBe(name);
 });
 
 test("no command at all prints the help where it stays out of a pipe", async () => {
