@@ -11,7 +11,8 @@
  * at once. Suspected: its beat has not moved for `suspectAfterMs`, counted over this sweeper's own unbroken sight of
  * Redis, so that an outage of Redis, a paused sweeper or a slow reply restarts the count for everybody.
  *
- * Two sweepers at once do the same work twice and harm nothing; the lease only saves the effort.
+ * Two sweepers at once do the same work twice and harm nothing; the lease only saves the effort. A death that is certain
+ * is seen without it: else a sweeper that dies would keep everybody waiting for the end of its own lease.
  */
 import type { ReportId } from "../domain/ids.ts";
 import { isFinished } from "../domain/report.ts";
@@ -33,7 +34,7 @@ import { leavingNewer } from "../store/version.ts";
 import { followBreakers, type Rung } from "./follow-breakers.ts";
 import { followDeadlines } from "./follow-deadlines.ts";
 import { followPlaces } from "./follow-places.ts";
-import { handOnWorkOf } from "./hand-on.ts";
+import { handOnWorkOf, handOnWorkOfTheGone } from "./hand-on.ts";
 import { joinRun } from "./join-run.ts";
 import { endOverdueReviews } from "./overdue-reviews.ts";
 import { isCertainlyGone } from "./process-identity.ts";
@@ -86,6 +87,8 @@ export class Sweeper {
     const { store, processId, durations } = this.#workshop;
     if (!(await leaseSweeper(store, processId, durations.sweepMs * 5))) {
       this.#forgetSights();
+      // Who holds it may be the dead one, and what is certain needs no lease.
+      await handOnWorkOfTheGone(this.#workshop);
       return;
     }
     await this.#handOnWorkOfTheDead();

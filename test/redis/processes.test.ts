@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { Worker } from "bullmq";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { beat, listProcesses, noteFetchers } from "../../src/store/processes.ts";
 import { sectionsQueue } from "../../src/store/queues.ts";
-import { connectForBlocking } from "../../src/store/redis.ts";
+import { connectForBlocking, openStore } from "../../src/store/redis.ts";
 import { startTestFleet, waitFor } from "../../src/testing.ts";
 import { identifyProcess, isCertainlyGone } from "../../src/workers/process-identity.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
@@ -54,6 +54,28 @@ test("a job that a process fetched and had no time to write down is handed on at
     connection.disconnect();
     await fleet.stop();
   }
+});
+
+test("the work of a sweeper that died is handed on though its lease has not ended", async () => {
+  const redis = connectForBlocking(testRedisUrl());
+  const store = openStore(redis, uniqueFleet("processes"));
+  onTestFinished(() => redis.disconnect());
+  const dead = aDeadProcess();
+  await store.redis.set(store.keys.sweeperLease, dead.id, "PX", 600_000);
+  await beat(store, dead);
+  const fleet = await startTestFleet({
+    redisUrl: testRedisUrl(),
+    fleet: store.fleet,
+    types: [aTopicType],
+    roles: ["orchestrator"],
+  });
+  onTestFinished(() => fleet.stop());
+  await waitFor(
+    async () => !(await listProcesses(store)).some(({ id }) => id === dead.id),
+    () => "the dead is still registered",
+    10_000,
+  );
+  expect(await store.redis.get(store.keys.sweeperLease)).toBe(dead.id);
 });
 
 test("only a process of this very host, boot and pid namespace is certainly gone", () => {

@@ -42,6 +42,11 @@ export const BUGS_OF_WORK: readonly PlantedBug[] = [
         from: "    await this.#handOnWorkOfTheDead();\n    await this.#emptyOutbox();\n    await this.#ringOverdue();\n",
         to: "",
       },
+      {
+        file: "workers/sweeper.ts",
+        from: "      await handOnWorkOfTheGone(this.#workshop);\n",
+        to: "",
+      },
     ],
   },
   {
