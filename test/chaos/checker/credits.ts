@@ -3,8 +3,9 @@ import type { LedgerEntry } from "../../../src/domain/credits.ts";
 import { isFinished } from "../../../src/domain/report.ts";
 import type { Evidence } from "../evidence.ts";
 import { CREDITS } from "../plan.ts";
-import { withoutForgotten } from "./forgotten.ts";
-import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
+import type { ProviderRow } from "../witnesses.ts";
+import { lossSpans, withoutForgotten } from "./forgotten.ts";
+import { groupBy, Inquiry, overlaps, type Verdict } from "./inquiry.ts";
 
 const PARTS = ["available", "held", "committed", "deposits"] as const;
 
@@ -149,20 +150,33 @@ export function paidMeansDelivered(evidence: Evidence): Verdict {
   return inquiry.verdict();
 }
 
-/** 18. No report costs more than its budget, by the provider's own account. */
-export function budgetsAreKept({ reports, provider }: Evidence): Verdict {
+/**
+ * 18. No report costs more than its budget, by the provider's own account; but for what a failover forgot, which nobody
+ * could count any more.
+ */
+export function budgetsAreKept(evidence: Evidence): Verdict {
+  const { reports, provider } = evidence;
   const inquiry = new Inquiry();
+  const losses = lossSpans(evidence);
   const billed = groupBy(
     provider.filter((row) => row.billed),
     ({ marker }) => Number(marker?.split("/")[3]),
   );
   for (const [id, { stored, order }] of reports) {
-    const micros = (billed.get(order ?? -1) ?? []).reduce((sum, row) => sum + row.micros, 0);
+    const rows = billed.get(order ?? -1) ?? [];
+    const micros = sumOf(rows);
+    const forgotten = sumOf(
+      rows.filter(({ at, bookedAt }) => losses.some((span) => overlaps(span, at, bookedAt))),
+    );
     inquiry.must(
-      micros <= stored.report.budgetMicros,
+      micros - forgotten <= stored.report.budgetMicros,
       id,
-      `billed ${micros} micro-USD of ${stored.report.budgetMicros}`,
+      `billed ${micros} micro-USD of ${stored.report.budgetMicros}, and a failover forgot ${forgotten}`,
     );
   }
   return inquiry.verdict();
+}
+
+function sumOf(rows: readonly ProviderRow[]): number {
+  return rows.reduce((sum, { micros }) => sum + micros, 0);
 }

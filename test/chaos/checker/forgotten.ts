@@ -39,7 +39,7 @@ export function withoutForgotten(evidence: Evidence): Evidence {
 }
 
 /** When the store acknowledged what it later forgot. */
-function lossSpans({ faults }: Evidence): Span[] {
+export function lossSpans({ faults }: Evidence): Span[] {
   return faults.flatMap(({ facts: { lossFrom, lossTo } }) =>
     lossFrom === undefined || lossTo === undefined
       ? []
