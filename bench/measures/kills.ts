@@ -49,12 +49,14 @@ async function once(lab: Lab, name: SystemName, reports: number, latencyMs: numb
     for (let nth = 1; nth <= times; nth++) {
       await writtenWithin(system, 10 + Math.floor((reports * nth) / (times + 2)), LONGEST_MS);
       await program.kill("SIGKILL");
+      // Read while the next one starts, which writes nothing before it has loaded its code.
+      const starting = system.start();
       if (isFleet(system)) {
         const asked = await lab.provider.asked();
         for (const call of await storedCalls(lab, system))
           if (!storedAtDeath.has(call)) storedAtDeath.set(call, asked[call] ?? 0);
       }
-      program = await system.start();
+      program = await starting;
     }
     // Plain BullMQ gives up a job that stalled twice, and with it the report.
     const delivered = (await writtenWithin(system, 10 + reports, LONGEST_MS)) - 10;
