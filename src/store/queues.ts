@@ -203,7 +203,7 @@ export class Queues {
     if (parent === undefined || state !== "waiting-children") return "parent_looks";
     const queued = new Set<string>();
     for await (const children of this.#openChildren(parent)) {
-      for (const key of children) {
+      for (const key of await this.#notOver(children)) {
         const section = sectionIn(key);
         if (section !== null) queued.add(section);
       }
@@ -211,7 +211,7 @@ export class Queues {
     return queued;
   }
 
-  /** The parent job's state, or null where BullMQ has none. `stuck` = it waits for children that are not there. */
+  /** The parent job's state, or null where BullMQ has none. `stuck` = it waits for children that are not there or have ended. */
   async parentState(report: ReportId, run: number): Promise<"live" | "ended" | "stuck" | null> {
     const job = await Job.fromId(this.queue(REPORTS_QUEUE), reportJobId(report, run));
     if (job === undefined) return null;
@@ -219,7 +219,7 @@ export class Queues {
     if (state === "completed" || state === "failed" || state === "unknown") return "ended";
     if (state !== "waiting-children") return "live";
     for await (const children of this.#openChildren(job))
-      if ((await this.#redis.exists(...children)) > 0) return "live";
+      if ((await this.#notOver(children)).length > 0) return "live";
     // Its last child may have ended meanwhile, and then it goes on by itself.
     return (await job.isWaitingChildren()) ? "stuck" : "live";
   }
@@ -254,6 +254,22 @@ export class Queues {
       if (nextUnprocessedCursor === 0) return;
       cursor = nextUnprocessedCursor;
     }
+  }
+
+  /**
+   * Those that are there and have not ended. A child that has failed may be waited for again: where the reply to its adding was
+   * lost, it is added once more, and BullMQ lets the parent wait for whatever has not completed.
+   */
+  async #notOver(children: readonly string[]): Promise<string[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const key of children) pipeline.hmget(key, "timestamp", "finishedOn");
+    const replies = (await pipeline.exec()) ?? [];
+    return children.filter((_, index) => {
+      const [error, fields] = replies[index] ?? [null, []];
+      if (error) throw error;
+      const [added, finished] = fields as (string | null)[];
+      return typeof added === "string" && typeof finished !== "string";
+    });
   }
 
   /** Takes the parent job out of the queue, so that the run can be rung again under the same id. */

@@ -1,5 +1,5 @@
-import { FlowProducer, Queue } from "bullmq";
-import { afterEach, expect, test } from "vitest";
+import { FlowProducer, Queue, UnrecoverableError, Worker } from "bullmq";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import {
   startSimulatedProvider,
   startTestFleet,
@@ -9,7 +9,8 @@ import {
 } from "../../src/testing.ts";
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { readLedger } from "../../src/store/credits.ts";
-import { REPORTS_QUEUE, reportJobId, sectionsQueue } from "../../src/store/queues.ts";
+import { REPORTS_QUEUE, reportJobId, sectionsQueue, type SectionJobData } from "../../src/store/queues.ts";
+import { connectForBlocking } from "../../src/store/redis.ts";
 import { Sweeper } from "../../src/workers/sweeper.ts";
 import { billedByMark, billedMicros, duplicatesIn } from "../support/ledger.ts";
 import { testRedisUrl, uniqueFleet } from "../support/redis.ts";
@@ -223,6 +224,35 @@ test("a report whose section jobs were all deleted is begun anew and delivered",
   const deleted = await redis.keys(`${queue}:*`);
   expect(deleted.filter((key) => key.startsWith(`${queue}:${id}.`))).toHaveLength(2);
   await redis.del(...deleted);
+  await startWorker();
+  await desk.delivered(id);
+  expect(await desk.balance("acme")).toMatchObject({ held: 0, committed: 5 });
+});
+
+test("a section that has failed and is queued once more for a lost reply keeps no report waiting", async () => {
+  const { id, desk, startWorker } = await aReportBeforeItsWorkers();
+  const { queues, store } = desk.fleet.workshop;
+  const connection = connectForBlocking(testRedisUrl());
+  const prefix = store.keys.queuePrefix;
+  const worker = new Worker<SectionJobData>(sectionsQueue("topic"), null, {
+    connection,
+    prefix,
+    autorun: false,
+  });
+  onTestFinished(async () => {
+    await worker.close(true);
+    connection.disconnect();
+  });
+  const job = await worker.getNextJob("token");
+  if (job === undefined) throw new Error("No section is in the queue.");
+  await job.moveToFailed(new UnrecoverableError("it has gone wrong"), "token", false);
+  const parent = { id: reportJobId(id, 1), queueKey: `${prefix}:${REPORTS_QUEUE}` };
+  const { report } = await desk.read(id);
+  await queues.addSections(parent, "topic", report.turn, [job.data]);
+  // BullMQ lets the parent wait for it again, though it has ended.
+  const waitsFor = await store.redis.smembers(`${parent.queueKey}:${parent.id}:dependencies`);
+  expect(waitsFor).toContain(`${prefix}:${sectionsQueue("topic")}:${job.id}`);
+
   await startWorker();
   await desk.delivered(id);
   expect(await desk.balance("acme")).toMatchObject({ held: 0, committed: 5 });
