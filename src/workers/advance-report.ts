@@ -190,11 +190,9 @@ async function deliverReport(
       canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections }),
     )
     .digest("hex");
-  // One after the other on one connection: what is not saved is not delivered, by the script itself.
-  const [, outcome] = await Promise.all([
-    saveArtefact(store, artefact, hash),
-    deliver(store, stored.report, hash, termsOf(stored, type, sections)),
-  ]);
+  // Not together: both would be sent again to a primary that took over, which may not know the sections of this document.
+  await saveArtefact(store, artefact, hash);
+  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));
   if (outcome !== "delivered" && outcome !== "superseded")
     throw new Error(`Report ${stored.report.id} could not be delivered: ${UNDELIVERED[outcome]}.`);
 }
