@@ -3,7 +3,8 @@
  *
  * A claim gives one process the right to move the section, and a fence number that rises with every claim. Every write
  * of state brings its fence; an older one changes nothing, so a worker that wakes up late cannot overwrite anything.
- * A claim is never stolen: it ends when its holder leaves, or when the sweeper has declared the holder dead.
+ * A claim is never stolen: it ends when its holder leaves or comes for it anew, or when the sweeper has declared the
+ * holder dead.
  */
 import type { FleetEvent } from "../domain/events.ts";
 import type { Attempts } from "../domain/failure.ts";
@@ -68,7 +69,8 @@ local status = s[1] or 'pending'
 if status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry' then return {'finished'} end
 local now = now_ms()
 if s[2] == ARGV[3] then return {'claimed', s[5], s[6] or '0', s[7] or '0', s[8] or '0', s[9] or '', s[10] or ''} end
-if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
+-- A process writes a section once at a time: a claim of its own is of an attempt that is over, and the store has lost its end.
+if s[2] and s[2] ~= '' and s[3] ~= ARGV[4] and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end
 if s[4] and tonumber(s[4]) > now then return {'wait', tostring(tonumber(s[4]) - now)} end
 if memory_stops_sections() then
   -- Begun is only what can be finished. It is shown as waiting, and no attempt is counted.
@@ -120,8 +122,8 @@ redis.call('HSET', KEYS[2], unpack(written))
 follow_section(KEYS[1], status, 'completed', KEYS[4], KEYS[5], {status = report_status, running = running, waiting = waiting, type = type})
 local now = now_ms()
 if started then
-  -- Fifty are read; what lies behind them is cut off now and then.
-  if redis.call('LPUSH', KEYS[7], plus(now - tonumber(started))) > 75 then redis.call('LTRIM', KEYS[7], 0, 49) end
+  redis.call('LPUSH', KEYS[7], plus(now - tonumber(started)))
+  redis.call('LTRIM', KEYS[7], 0, 49)
 end
 redis.call('ZADD', KEYS[6], now + ARGV[3], ARGV[2])
 tell(KEYS[4], KEYS[5], ARGV[7])
@@ -200,6 +202,7 @@ export type ClaimOutcome =
   /** A newer version of the type is on trial; its workers take this. */
   | { outcome: "older" };
 
+/** Asked by a process that has no attempt at this section under way: what it held of it before is over. */
 export async function claimSection(
   store: Store,
   wanted: {

@@ -70,6 +70,8 @@ export class JobWorkers {
   readonly #lostLocks = new Set<string>();
   /** Null in a process that writes no sections. */
   #places: SectionPlaces | null = null;
+  /** Jobs whose section is being written. */
+  readonly #writing = new Set<string>();
   /** Why no section may be taken right now. */
   readonly #holds = new Set<string>();
   /** What is in hand as we know it: job → the token it was fetched with. */
@@ -117,14 +119,20 @@ export class JobWorkers {
         sectionsQueue(type),
         concurrency,
         async (job: Job<SectionJobData>, token) => {
+          const jobId = job.id ?? "";
+          // Its lock was lost, and its attempt goes on here: two at once would pay for the same.
+          if (this.#writing.has(jobId))
+            return { ending: "delay", afterMs: this.#workshop.durations.askAgainMs };
           // A worker that was waiting for a job when it was told to take none gets one all the same.
           if (!places.take(type, job.priority)) return { ending: "hand_on" };
+          this.#writing.add(jobId);
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>
               writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job)),
             );
           } finally {
+            this.#writing.delete(jobId);
             this.#drain.recalls.putDown(job.data.report);
             places.giveBack(type);
           }

@@ -5,6 +5,7 @@
 import { readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import type { Durations } from "../../src/config/durations.ts";
 import { startTestFleet, waitFor } from "../../src/testing.ts";
 import { checkBooks } from "../support/check-books.ts";
 import { startPrivateRedis } from "../support/redis.ts";
@@ -15,13 +16,22 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-test("a section whose end the store has lost is written again, though the worker that had written it lives on", async () => {
+const NEVER_MS = 600_000;
+
+test.for<{ when: string; durations: Partial<Durations> }>([
+  { when: "once its worker notices", durations: {} },
+  {
+    when: "by a worker that gets it again before it notices",
+    durations: { heartbeatMs: NEVER_MS, suspectAfterMs: NEVER_MS, lockMs: 1_000, stalledMs: 500 },
+  },
+])("a section whose end the store has lost is written again $when", async ({ durations }) => {
   const server = await startPrivateRedis({ aof: true });
   closing.push(() => server.stop());
   const fleet = await startTestFleet({
     redisUrl: server.url,
     types: [aSteppedType],
     faults: [{ match: { first: 1 }, fault: { kind: "slow_drip", everyMs: 100, chunks: 10 } }],
+    durations,
   });
   closing.push(() => fleet.stop());
   const file = await appendOnlyFile((await fleet.store.redis.config("GET", "dir"))[1] ?? "");

@@ -62,7 +62,7 @@ export function claiming(
       if (report.halted) return refused("stopped");
       const own = sectionOf(report, section);
       if (!["pending", "running", "waiting_for_retry"].includes(own.status)) return refused("finished");
-      if (own.claim !== "" && twin.alive.has(own.process)) return refused("wait");
+      if (own.claim !== "" && own.process !== process && twin.alive.has(own.process)) return refused("wait");
       if (own.cooling) return refused("wait");
       const word = askBreaker(twin, report, version);
       if (word === "older") return refused("older");

@@ -610,7 +610,7 @@ test.for([
   {
     mistake: "a claim that asks nobody",
     piece:
-      "if s[2] and s[2] ~= '' and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end",
+      "if s[2] and s[2] ~= '' and s[3] ~= ARGV[4] and redis.call('EXISTS', ARGV[5] .. s[3]) == 1 then return {'wait', '1000'} end",
     instead: "",
     problem: /stolen/,
   },

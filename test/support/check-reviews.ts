@@ -127,25 +127,26 @@ export async function readClaims(store: Store, id: ReportId): Promise<Map<string
     const fields = ["claim", "process", "fence"] as const;
     const [claim, process, fence] = await store.redis.hmget(store.keys.section(id, key), ...fields);
     const alive = (await store.redis.exists(store.keys.process(process ?? ""))) === 1;
-    claims.set(key, { claim: claim ?? "", alive, fence: Number(fence ?? 0) });
+    claims.set(key, { claim: claim ?? "", process: process ?? "", alive, fence: Number(fence ?? 0) });
   }
   return claims;
 }
 
 interface Holder {
   claim: string;
+  process: string;
   alive: boolean;
   fence: number;
 }
 
-/** A living process keeps its claim until it leaves; nobody takes it over. */
+/** A living process keeps its claim until it leaves; nobody else takes it over. */
 export function stolenClaims(
   before: ReadonlyMap<string, Holder>,
   after: ReadonlyMap<string, Holder>,
 ): string[] {
   return [...before].flatMap(([section, held]) => {
     const now = after.get(section);
-    const stolen = held.claim !== "" && held.alive && now?.claim !== "" && now?.claim !== held.claim;
+    const stolen = held.claim !== "" && held.alive && now?.claim !== "" && now?.process !== held.process;
     return stolen ? [`the claim of ${section} was stolen from a living process`] : [];
   });
 }
