@@ -3,7 +3,8 @@
  *
  * The package knows the wire types and reads event streams. A question whose answer is one JSON body goes straight to
  * `exchange.ts`, where the bytes of both kinds come and go: what the package does around such a request costs as much as
- * the request, and it is loaded with the first stream, for it is a sixth of what a worker waits for at its start. Retries are off, because only the fleet knows what a retry may cost. After it has left nothing throws:
+ * the request. It is loaded with the first stream, for it is a sixth of what a worker waits for at its start. Retries are
+ * off, because only the fleet knows what a retry may cost. After it has left nothing throws:
  *
  *     no response header         failed    network      not_billed before the request was sent, else unknown
  *     status other than 2xx      failed    http         not_billed, unless it may tell of a generation

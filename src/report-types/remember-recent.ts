@@ -39,8 +39,8 @@ export function rememberRecent<T>(most: { entries: number; weight: number }): Re
   return {
     known,
     of(key, weight, make) {
-      const before = known(key);
-      if (before !== undefined) return before;
+      // Asked by name: what was made may be undefined.
+      if (recent.has(key)) return known(key) as T;
       const value = make();
       remember(key, value, weight);
       return value;

@@ -4,25 +4,20 @@ import type { Store } from "./redis.ts";
 /** What others have learnt is heard of within this time; before it a worker may ask in vain once more, which is not billed. */
 const KNOWN_FOR_MS = 10_000;
 
-export interface KnownFormats {
-  recall(routeId: string): Promise<string | null>;
-  remember(routeId: string, format: string): Promise<void>;
-}
-
-export function knownFormats({ redis, keys }: Store): KnownFormats {
+export function knownFormats({ redis, keys }: Store) {
   const known = new Map<string, { format: string | null; until: number }>();
   function know(routeId: string, format: string | null): void {
     known.set(routeId, { format, until: performance.now() + KNOWN_FOR_MS });
   }
   return {
-    async recall(routeId) {
+    async recall(routeId: string): Promise<string | null> {
       const before = known.get(routeId);
       if (before !== undefined && performance.now() < before.until) return before.format;
       const format = await redis.hget(keys.route(routeId), "format");
       know(routeId, format);
       return format;
     },
-    async remember(routeId, format) {
+    async remember(routeId: string, format: string): Promise<void> {
       know(routeId, format);
       await redis.hset(keys.route(routeId), "format", format);
     },

@@ -125,6 +125,14 @@ test("facts are computed once for all sections of a report, and no section can c
   expect(prepare).toHaveBeenCalledTimes(2);
 });
 
+test("a prepare that returns nothing is asked once, too", () => {
+  const prepare = vi.fn<() => undefined>(() => undefined);
+  const type = aReportType({ type: "idle", prepare });
+  factsOf(type, { topic: "x" }, "hash");
+  factsOf(type, { topic: "x" }, "hash");
+  expect(prepare).toHaveBeenCalledTimes(1);
+});
+
 test("the process remembers a few reports, not all it ever wrote", () => {
   const prepare = vi.fn<() => object>(() => ({}));
   const type = aReportType({ type: "forgotten", prepare });
