@@ -130,8 +130,12 @@ const CALLS: Readonly<Record<string, readonly { call: string; json: boolean }[]>
 
 /** So many orders of the brittle type are answered badly, repair and all: its breaker opens, and its first canaries fail. */
 const BRITTLE_ORDERS = 6;
+/** The slowest answer of a run. It is booked before its first piece leaves. */
+const DRIP = { kind: "slow_drip", everyMs: 60, chunks: 30 } as const satisfies Fault;
+export const LONGEST_DRIP_MS = DRIP.everyMs * DRIP.chunks;
+
 function slowly(type: string): FaultRule {
-  return { match: { contains: `[[${type}/` }, fault: { kind: "slow_drip", everyMs: 60, chunks: 30 } };
+  return { match: { contains: `[[${type}/` }, fault: DRIP };
 }
 
 function provoke(

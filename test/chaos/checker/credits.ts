@@ -4,8 +4,8 @@ import { isFinished } from "../../../src/domain/report.ts";
 import type { Evidence } from "../evidence.ts";
 import { CREDITS } from "../plan.ts";
 import type { ProviderRow } from "../witnesses.ts";
-import { lossSpans, withoutForgotten } from "./forgotten.ts";
-import { groupBy, Inquiry, overlaps, type Verdict } from "./inquiry.ts";
+import { fellInto, lossSpans, withoutForgotten } from "./forgotten.ts";
+import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
 
 const PARTS = ["available", "held", "committed", "deposits"] as const;
 
@@ -165,9 +165,7 @@ export function budgetsAreKept(evidence: Evidence): Verdict {
   for (const [id, { stored, order }] of reports) {
     const rows = billed.get(order ?? -1) ?? [];
     const micros = sumOf(rows);
-    const forgotten = sumOf(
-      rows.filter(({ at, bookedAt }) => losses.some((span) => overlaps(span, at, bookedAt))),
-    );
+    const forgotten = sumOf(rows.filter((row) => fellInto(row, losses)));
     inquiry.must(
       micros - forgotten <= stored.report.budgetMicros,
       id,

@@ -3,6 +3,8 @@
  * that somebody dealt with in those moments are left out; all others, and all money, are judged as ever.
  */
 import type { Evidence } from "../evidence.ts";
+import { LONGEST_DRIP_MS } from "../plan.ts";
+import type { ProviderRow } from "../witnesses.ts";
 import { overlaps, type Span } from "./inquiry.ts";
 
 /** A witness writes down what it was told a little after the store has it. */
@@ -47,6 +49,12 @@ export function lossSpans({ faults }: Evidence): Span[] {
   );
 }
 
+/** Whether the answer came, or could have come, in one of the spans: one that drips comes long after it is booked. */
+export function fellInto({ at, bookedAt, outcome }: ProviderRow, spans: readonly Span[]): boolean {
+  const cameBy = bookedAt + (outcome === "slow_drip" ? LONGEST_DRIP_MS : 0);
+  return spans.some((span) => overlaps(span, at, cameBy));
+}
+
 function ordersTouched(
   { provider, client, webhooks, reports }: Evidence,
   spans: readonly Span[],
@@ -55,8 +63,7 @@ function ordersTouched(
   const orderOfReport = new Map(
     client.flatMap((row) => (row.what === "ordered" ? [[row.report, row.order] as const] : [])),
   );
-  for (const { marker, at, bookedAt } of provider)
-    if (spans.some((span) => overlaps(span, at, bookedAt))) touched.add(orderOf(marker));
+  for (const row of provider) if (fellInto(row, spans)) touched.add(orderOf(row.marker));
   for (const row of client) {
     if (!within(row.at, spans)) continue;
     if ("order" in row) touched.add(row.order);
