@@ -149,7 +149,10 @@ async function deliverReport(store: Store, id: ReportId): Promise<void> {
     { v: 1, report: id, type, title: "A report", markdown: "## It\n\nis.", sections: [], receipt },
     HASH,
   );
-  await deliver(store, stored.report, HASH, { delivery: "full", sections: PLAN.map(({ key }) => key) });
+  await deliver(store, stored.report, HASH, {
+    delivery: "full",
+    sections: PLAN.map(({ key }) => ({ key, outputHash: HASH })),
+  });
 }
 
 async function park(store: Store, id: ReportId, nth: number): Promise<void> {

@@ -18,7 +18,7 @@ import { run, savingScript } from "./script.ts";
 
 const DELIVER = savingScript(`${LEDGER_LUA}${BOOKS_LUA}${CLOSE_CASES_LUA}${PLACES_LUA}
 -- KEYS report artefact account ledger hold wakeups open_holds events fleet_events ended
--- ARGV id run hold_id artefact_hash delivery worth(credits in all; '' = everything) by why status_event case_names sections...
+-- ARGV id run hold_id artefact_hash delivery worth(credits in all; '' = everything) by why status_event case_names, then for each section its key and the hash of its output
 local r = redis.call('HMGET', KEYS[1], 'status', 'run', 'holdId', 'committed', 'delivery')
 local open = r[1] == 'running' or r[1] == 'waiting_for_retry' or (r[1] == 'needs_review' and ARGV[5] == 'partial')
 if r[1] == 'completed' then return 'delivered' end
@@ -35,7 +35,12 @@ if commit > credits then return 'exceeds_hold' end
 local names = cjson.decode(ARGV[10])
 local now = now_ms()
 local delivered = {}
-for i = 11, #ARGV do delivered[ARGV[i]] = true end
+for i = 11, #ARGV, 2 do
+  -- A primary that took over may have forgotten what this document was made of.
+  local s = redis.call('HMGET', KEYS[1] .. ':section:' .. ARGV[i], 'status', 'outputHash')
+  if s[1] ~= 'completed' or s[2] ~= ARGV[i + 1] then return 'sections_changed' end
+  delivered[ARGV[i]] = true
+end
 close_books(KEYS[1], delivered)
 enter_status(KEYS[1], 'completed')
 redis.call('HSET', KEYS[1], 'delivery', ARGV[5], 'artefactHash', ARGV[4], 'deliveredAt', now, 'updatedAt', now, 'hold', 'committed')
@@ -93,8 +98,8 @@ export async function saveArtefact(store: Store, artefact: Artefact, hash: strin
 
 /** What is delivered, and what it is worth. */
 export type DeliveryTerms = {
-  /** Keys of the sections in the artefact, and of those that planned it: what was paid for others is wasted. */
-  sections: readonly string[];
+  /** The sections in the artefact, and those that planned it: what was paid for others is wasted. */
+  sections: readonly { key: string; outputHash: string }[];
 } & (
   | { delivery: Extract<Delivery, "full"> }
   /** `commitCredits` counts from the first delivery on: what was committed before is not charged again. */
@@ -106,6 +111,8 @@ export type Delivered =
   | "superseded"
   | "no_artefact"
   | "no_hold"
+  /** A section is not, or not any more, what the artefact was made of. */
+  | "sections_changed"
   /** The delivered part would cost more than is held for it. */
   | "exceeds_hold";
 
@@ -155,7 +162,7 @@ export async function deliver(
       partial?.why ?? "",
       JSON.stringify(status),
       JSON.stringify(caseNames(store, id)),
-      ...terms.sections,
+      ...terms.sections.flatMap(({ key, outputHash }) => [key, outputHash]),
     ],
   );
 }

@@ -109,7 +109,7 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
             break;
           return DONE;
         case "deliver":
-          await deliverReport(workshop, stored, type, sections);
+          if ((await deliverReport(workshop, stored, type, sections)) === "sections_changed") break;
           // It may have been the canary that its type was waiting for.
           await settleProbe(store, report.type, report.id);
           return DONE;
@@ -181,7 +181,7 @@ async function deliverReport(
   stored: StoredReport,
   type: ReportType,
   sections: readonly Section[],
-): Promise<void> {
+): Promise<"ended" | "sections_changed"> {
   const { store } = workshop;
   const artefact = await assemble(workshop, stored, type, sections);
   // The document alone is hashed: the receipt may differ between two tries, the report may not.
@@ -190,11 +190,15 @@ async function deliverReport(
       canonicalJson({ title: artefact.title, markdown: artefact.markdown, sections: artefact.sections }),
     )
     .digest("hex");
-  // Not together: both would be sent again to a primary that took over, which may not know the sections of this document.
-  await saveArtefact(store, artefact, hash);
-  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));
+  // One after the other on one connection: what is not saved is not delivered, by the script itself.
+  const [, outcome] = await Promise.all([
+    saveArtefact(store, artefact, hash),
+    deliver(store, stored.report, hash, termsOf(stored, type, sections)),
+  ]);
+  if (outcome === "sections_changed") return outcome;
   if (outcome !== "delivered" && outcome !== "superseded")
     throw new Error(`Report ${stored.report.id} could not be delivered: ${UNDELIVERED[outcome]}.`);
+  return "ended";
 }
 
 const UNDELIVERED = {
@@ -206,12 +210,12 @@ const UNDELIVERED = {
 /** A report without the sections a person skipped is a part of what was ordered, and costs a part. */
 function termsOf(stored: StoredReport, type: ReportType, sections: readonly Section[]): DeliveryTerms {
   const { report, lastDecision } = stored;
-  const completed = sections.filter(({ status }) => status === "completed");
-  const keys = completed.map(({ key }) => key);
-  if (completed.length === sections.length) return { delivery: "full", sections: keys };
+  const completed = sections.filter((section) => section.status === "completed");
+  const written = completed.map(({ key, outputHash }) => ({ key, outputHash }));
+  if (completed.length === sections.length) return { delivery: "full", sections: written };
   return {
     delivery: "partial",
-    sections: keys,
+    sections: written,
     commitCredits: worthOf(type, report.credits, completed, sections),
     by: lastDecision?.by ?? "",
     why: lastDecision?.why ?? "sections were skipped",

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { FlowProducer, Queue, UnrecoverableError, Worker } from "bullmq";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import {
@@ -7,6 +8,8 @@ import {
   type TestFleet,
   type TestFleetSettings,
 } from "../../src/testing.ts";
+import type { ReportId } from "../../src/domain/ids.ts";
+import { defineReport } from "../../src/report-types/define-report.ts";
 import { deliver, saveArtefact } from "../../src/store/deliver.ts";
 import { readLedger } from "../../src/store/credits.ts";
 import { REPORTS_QUEUE, reportJobId, sectionsQueue, type SectionJobData } from "../../src/store/queues.ts";
@@ -190,6 +193,33 @@ test("whoever assembles a document after the delivery does not replace what the 
   await deliver(fleet.store, report, "another-hash", { delivery: "full", sections: [] });
   expect((await fleet.delivered(id)).title).toBe("lighthouses");
 });
+
+test("a document made of a section that the store has forgotten is not delivered: the section is written again, from what was paid", async () => {
+  let assembled = 0;
+  const type = defineReport({
+    ...aTopicType,
+    assemble: (given) => {
+      if (given.report.id === id && ++assembled === 1) forget(fleet.store.keys.section(id, "first"));
+      return aTopicType.assemble(given);
+    },
+  });
+  const fleet = await aFleet({ types: [type] });
+  const id: ReportId = await fleet.submit({ ...ORDER, type: "topic" });
+  await fleet.delivered(id);
+  expect(assembled).toBe(2);
+  expect(await fleet.balance("acme")).toMatchObject({ available: 95, held: 0, committed: 5 });
+  expect(duplicatesIn(fleet.ledger())).toBe(0);
+});
+
+/** Before whoever calls this does anything else: as if a failover came in this very moment. */
+function forget(section: string): void {
+  const program = `
+    import { Redis } from "ioredis";
+    const redis = new Redis(${JSON.stringify(testRedisUrl())});
+    await redis.hset(${JSON.stringify(section)}, "status", "pending");
+    redis.disconnect();`;
+  execFileSync(process.execPath, ["--input-type=module", "--eval", program]);
+}
 
 test("ten orders at once are each written once and charged once", async () => {
   const fleet = await aFleet();

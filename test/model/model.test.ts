@@ -105,7 +105,7 @@ async function begin(scene: (typeof SCENES)[number]): Promise<{ model: Twin; rea
   await first(deciding(report, found(report.cases[0]), "skip_section", 1, "skip"));
   const inPart = {
     delivery: "partial",
-    sections: ["a"],
+    sections: [{ key: "a", outputHash: found(report.sections.get("a")).output ?? "" }],
     commitCredits: 2,
     by: "ada",
     why: "a test",

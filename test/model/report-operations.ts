@@ -142,7 +142,10 @@ export function delivering(report: Report, view: View, terms: DeliveryTerms, doc
       // What an earlier delivery in part has committed is not charged again.
       const commit = worth === null ? hold.credits : Math.max(0, worth - report.committed);
       if (commit > hold.credits) return { reply: "exceeds_hold", done: false };
-      closeBooks(report, new Set(terms.sections));
+      const isThere = ({ key, outputHash }: (typeof terms.sections)[number]) =>
+        report.sections.get(key)?.status === "completed" && report.sections.get(key)?.output === outputHash;
+      if (!terms.sections.every(isThere)) return { reply: "sections_changed", done: false };
+      closeBooks(report, new Set(terms.sections.map(({ key }) => key)));
       report.status = "completed";
       report.delivery = terms.delivery;
       report.committed += commit;
@@ -248,10 +251,18 @@ export const reportCommands = {
     },
   ),
   deliver: onReport(
-    fc.record({ ...seen, document: fc.constantFrom(true, true, true, false), worth: fc.nat({ max: 9 }) }),
-    (report, view, { document, worth }) => {
-      const states = SECTIONS.map((key) => ({ key, status: report.sections.get(key)?.status }));
-      const done = states.flatMap(({ key, status }) => (status === "completed" ? [key] : []));
+    fc.record({
+      ...seen,
+      document: fc.constantFrom(true, true, true, false),
+      forgotten: fc.constantFrom(false, false, false, true),
+      worth: fc.nat({ max: 9 }),
+    }),
+    (report, view, { document, forgotten, worth }) => {
+      const states = SECTIONS.map((key) => ({ key, ...report.sections.get(key) }));
+      // Made of what a primary before this one had.
+      const done = states.flatMap(({ key, status, output }) =>
+        status === "completed" ? [{ key, outputHash: forgotten ? "another" : (output ?? "") }] : [],
+      );
       const missing = states.filter(({ status }) => status !== "completed");
       if (done.length === 0 || missing.some(({ status }) => status !== "skipped")) return null;
       const terms: DeliveryTerms =

@@ -232,7 +232,10 @@ class Scene {
       return;
     }
     await saveDocument(this.report);
-    const sections = how === "deliver" ? ["body"] : [];
+    const sections = how === "deliver" ? [{ key: "body", outputHash: "h" }] : [];
+    // Written, and nobody said from which calls, unless it was finished before.
+    for (const { key, outputHash } of sections)
+      await store.redis.hset(store.keys.section(this.report, key), { status: "completed", outputHash });
     await deliver(store, report, "f".repeat(64), { delivery: "full", sections });
   }
 

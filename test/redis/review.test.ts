@@ -149,7 +149,7 @@ class Story {
         failureLimits: DEFAULT_FAILURE_LIMITS,
       });
     } else if (move.move === "deliver") {
-      const there = sections.filter(({ status }) => status === "completed").map(({ key }) => key);
+      const there = sections.flatMap((section) => (section.status === "completed" ? [section] : []));
       const receipt = { credits: 5, typeVersion: 1, sourceHash: "", spentMicros: 0 };
       const words = { title: "", markdown: "", sections: [], receipt };
       await saveArtefact(this.#store, { v: 1, report: this.id, type: "topic", ...words }, HASH);

@@ -120,11 +120,10 @@ end
     caughtBy: [4, 7],
     scenario: "deaths",
     edits: [
-      { file: "workers/advance-report.ts", from: "  await saveArtefact(store, artefact, hash);\n", to: "" },
       {
         file: "workers/advance-report.ts",
-        from: "  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));\n",
-        to: "  const outcome = await deliver(store, stored.report, hash, termsOf(stored, type, sections));\n  await saveArtefact(store, artefact, hash);\n",
+        from: "    saveArtefact(store, artefact, hash),\n    deliver(store, stored.report, hash, termsOf(stored, type, sections)),\n  ]);\n",
+        to: "    null,\n    deliver(store, stored.report, hash, termsOf(stored, type, sections)),\n  ]);\n  await saveArtefact(store, artefact, hash);\n",
       },
       {
         file: "store/deliver.ts",
