@@ -70,7 +70,7 @@ export class JobWorkers {
   readonly #lostLocks = new Set<string>();
   /** Null in a process that writes no sections. */
   #places: SectionPlaces | null = null;
-  /** Jobs whose section is being written. */
+  /** Sections that are being written, by report and section: the job of a newer run may bring one again. */
   readonly #writing = new Set<string>();
   /** Why no section may be taken right now. */
   readonly #holds = new Set<string>();
@@ -119,21 +119,22 @@ export class JobWorkers {
         sectionsQueue(type),
         concurrency,
         async (job: Job<SectionJobData>, token) => {
-          const jobId = job.id ?? "";
-          // Its lock was lost, and its attempt goes on here: two at once would pay for the same.
-          if (this.#writing.has(jobId))
+          const { report, section } = job.data;
+          const own = `${report}/${section}`;
+          // Its lock was lost, or a newer run begins, and an attempt goes on here: two at once would pay for the same.
+          if (this.#writing.has(own))
             return { ending: "delay", afterMs: this.#workshop.durations.askAgainMs };
           // A worker that was waiting for a job when it was told to take none gets one all the same.
           if (!places.take(type, job.priority)) return { ending: "hand_on" };
-          this.#writing.add(jobId);
+          this.#writing.add(own);
           try {
             const claimId = `${token}/${job.attemptsStarted}`;
             return await this.#traced("write section", job.data, () =>
               writeSection(this.#workshop, { ...job.data, claimId }, this.#controlOf(job)),
             );
           } finally {
-            this.#writing.delete(jobId);
-            this.#drain.recalls.putDown(job.data.report);
+            this.#writing.delete(own);
+            this.#drain.recalls.putDown(report);
             places.giveBack(type);
           }
         },
