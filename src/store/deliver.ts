@@ -38,7 +38,7 @@ local delivered = {}
 for i = 11, #ARGV, 2 do
   -- A primary that took over may have forgotten what this document was made of.
   local s = redis.call('HMGET', KEYS[1] .. ':section:' .. ARGV[i], 'status', 'outputHash')
-  if s[1] ~= 'completed' or s[2] ~= ARGV[i + 1] then return 'sections_changed' end
+  if s[1] ~= 'completed' or (s[2] or '') ~= ARGV[i + 1] then return 'sections_changed' end
   delivered[ARGV[i]] = true
 end
 close_books(KEYS[1], delivered)
