@@ -2,9 +2,8 @@
  * `node bench/capacity.ts`: what each role costs a report, how many connections it holds, and whether a fleet writes what
  * the model of `capacity-model.ts` says. Ends with 1 where one is more than a quarter beside the other. About two minutes.
  */
-import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
-import { once } from "node:events";
+import { freePort } from "../scripts/programs/free-port.ts";
 import { clientOverHttp } from "../src/client.ts";
 import { createApiKey } from "../src/store/api-keys.ts";
 import { waitFor } from "../src/testing.ts";
@@ -199,15 +198,6 @@ async function connectionsOf(of: Lab): Promise<number> {
   return String(await of.redis.client("LIST"))
     .trim()
     .split("\n").length;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function hundredths(value: number): number {

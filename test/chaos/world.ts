@@ -4,10 +4,10 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../scripts/programs/free-port.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { createApiKey } from "../../src/store/api-keys.ts";
 import { openStore, type Store } from "../../src/store/redis.ts";
@@ -309,12 +309,4 @@ function firstMessage<Message>(child: ChildProcess): Promise<Message> {
     child.on("message", hear);
     child.once("exit", (code) => reject(new Error(`A witness ended with ${String(code)} before it was up.`)));
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((closed) => server.close(() => closed()));
-  return port;
 }

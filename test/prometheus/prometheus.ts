@@ -1,10 +1,10 @@
 /** A Prometheus of one test: scrapes these targets every second, evaluates our rules as often, and is gone afterwards. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findPrometheus } from "../../scripts/programs/find-prometheus.ts";
+import { freePort } from "../../scripts/programs/free-port.ts";
 import { waitFor } from "../../src/testing.ts";
 
 const DASHBOARDS = resolve(import.meta.dirname, "../../dashboards");
@@ -99,16 +99,4 @@ async function query(url: string, expr: string): Promise<Series[]> {
     labels: metric,
     value: Number(value[1]),
   }));
-}
-
-/** Prometheus does not say which port it took, so one is found first. */
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }

@@ -4,9 +4,9 @@
  */
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../../scripts/programs/free-port.ts";
 import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
 import { waitFor } from "../../src/testing.ts";
@@ -194,16 +194,6 @@ export async function imageWithTypes(settings: {
   cpSync(join(root, "test/compose/Dockerfile"), join(dir, "Dockerfile"));
   await podman("build", "-q", "--format", "docker", "--build-arg", `FLEET_IMAGE=${from}`, "-t", tag, dir);
   return tag;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolvePort) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolvePort(port));
-    });
-  });
 }
 
 /** As `waitFor`, with what the containers say where it does not come true. */

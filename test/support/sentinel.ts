@@ -3,13 +3,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../scripts/programs/free-port.ts";
 import { findRedis } from "../../scripts/redis/find-redis.ts";
-import {
-  freePort,
-  quickClient,
-  startRedisServer,
-  type RedisServer,
-} from "../../scripts/redis/redis-server.ts";
+import { quickClient, startRedisServer, type RedisServer } from "../../scripts/redis/redis-server.ts";
 import { waitFor } from "../../src/testing.ts";
 
 export interface Watched {

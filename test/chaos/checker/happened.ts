@@ -4,6 +4,8 @@ import { FAULTS } from "../faults/index.ts";
 import { paidTwice } from "./calls.ts";
 
 export interface Happened {
+  /** Faults of the plan that never hit. */
+  missed: string[];
   /** What did not happen, so that the run shows less than it claims; empty for a run that counts. */
   vacuous: string[];
   /** Faults that hit, by id. */
@@ -46,8 +48,9 @@ export function happened(evidence: Evidence): Happened {
     F1: "sections resumed from a checkpoint",
   };
   const ordered = (name: string) => plan.orders.some(({ type }) => type === name);
+  const missed = Object.entries(hits).flatMap(([id, count]) => (count === 0 ? [`${id} never hit`] : []));
   const vacuous = [
-    ...Object.entries(hits).flatMap(([id, count]) => (count === 0 ? [`${id} never hit`] : [])),
+    ...missed,
     ...Object.entries(must).flatMap(([id, count]) =>
       wanted.has(id) && counts[count] === 0 ? [`${count}: 0`] : [],
     ),
@@ -61,7 +64,7 @@ export function happened(evidence: Evidence): Happened {
     ...(counts["reports delivered"] === 0 ? ["nothing was delivered"] : []),
     ...(evidence.samples.length === 0 || evidence.memory.length === 0 ? ["nobody looked"] : []),
   ];
-  return { vacuous, hits, counts };
+  return { missed, vacuous, hits, counts };
 }
 
 function stoppedAtBudget({ events }: ReportEvidence): boolean {

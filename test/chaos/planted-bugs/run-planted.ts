@@ -55,9 +55,9 @@ interface Row {
 
 async function tryClean(scenario: ScenarioName, say: (line: string) => void): Promise<Row> {
   const { seed } = scenarioPlan(scenario);
-  const { result, broken, vacuous } = await runIn(scenario, REPOSITORY);
+  const { result, broken } = await runIn(scenario, REPOSITORY);
   if (broken.length > 0) for (const line of tableOf(result, seed)) say(line);
-  const problem = broken.length > 0 ? "the clean sources are red" : vacuous;
+  const problem = broken.length > 0 ? "the clean sources are red" : emptyBy(result.verdicts.vacuous);
   const planted = `nothing (${scenario})`;
   return {
     planted,
@@ -73,7 +73,7 @@ async function tryClean(scenario: ScenarioName, say: (line: string) => void): Pr
 async function tryBug(bug: PlantedBug): Promise<Row> {
   const sources = plant(bug);
   try {
-    const { result, broken, vacuous } = await runIn(bug.scenario, sources);
+    const { result, broken } = await runIn(bug.scenario, sources);
     const caughtBy = bug.caughtBy.filter((number) => broken.includes(number));
     return {
       planted: bug.name,
@@ -82,7 +82,9 @@ async function tryBug(bug: PlantedBug): Promise<Row> {
       caughtBy: caughtBy.join(", "),
       broken: broken.join(", "),
       seconds: result.seconds,
-      problem: caughtBy.length > 0 ? vacuous : `NOT CAUGHT by ${bug.caughtBy.join(", ")}`,
+      // The faults must hit; that the product then did what it should is what the bug may have taken from it.
+      problem:
+        caughtBy.length > 0 ? emptyBy(result.verdicts.missed) : `NOT CAUGHT by ${bug.caughtBy.join(", ")}`,
     };
   } finally {
     rmSync(sources, { recursive: true, force: true });
@@ -92,16 +94,20 @@ async function tryBug(bug: PlantedBug): Promise<Row> {
 async function runIn(
   scenario: ScenarioName,
   sources: string,
-): Promise<{ result: RunResult; broken: number[]; vacuous: string | null }> {
+): Promise<{ result: RunResult; broken: number[] }> {
   const result = await runChaos({
     plan: scenarioPlan(scenario),
     repeat: false,
     sources,
     recoversWithinMs: RECOVERS_WITHIN_MS,
   });
-  const { invariants, vacuous } = result.verdicts;
+  const { invariants } = result.verdicts;
   const broken = invariants.flatMap(({ number, violations }) => (violations.length > 0 ? [number] : []));
-  return { result, broken, vacuous: vacuous.length === 0 ? null : `VACUOUS: ${vacuous.join(", ")}` };
+  return { result, broken };
+}
+
+function emptyBy(missing: readonly string[]): string | null {
+  return missing.length === 0 ? null : `VACUOUS: ${missing.join(", ")}`;
 }
 
 /** A copy of what the fleet's processes load, with the bug in it. */
