@@ -3,7 +3,7 @@
  * the model of `capacity-model.ts` says. Ends with 1 where one is more than a quarter beside the other. About two minutes.
  */
 import { availableParallelism } from "node:os";
-import { freePort } from "../scripts/programs/free-port.ts";
+import { freePort } from "../src/cli/free-port.ts";
 import { clientOverHttp } from "../src/client.ts";
 import { createApiKey } from "../src/store/api-keys.ts";
 import { waitFor } from "../src/testing.ts";

@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { freePort } from "../programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import type { RedisEngine } from "./find-redis.ts";
 
 const READY_WAIT_MS = 30_000;

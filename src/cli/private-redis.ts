@@ -4,12 +4,12 @@
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { FleetError } from "../domain/fleet-error.ts";
 import { connectForCommand } from "../store/redis.ts";
+import { freePort } from "./free-port.ts";
 
 const PROGRAMS = ["redis-server", "valkey-server"] as const;
 const READY_WAIT_MS = 10_000;
@@ -80,18 +80,4 @@ async function isReady(url: string, ended: () => boolean): Promise<boolean> {
     await pause(POLL_MS);
   }
   return false;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
-  if (address === null || typeof address === "string") throw new Error("The system named no free port.");
-  return address.port;
 }

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../scripts/programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import { grantCredits } from "../../src/store/credits.ts";
 import { createApiKey } from "../../src/store/api-keys.ts";
 import { openStore, type Store } from "../../src/store/redis.ts";

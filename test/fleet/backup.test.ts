@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { freePort } from "../../scripts/programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import { findRedis } from "../../scripts/redis/find-redis.ts";
 import { startRedisServer } from "../../scripts/redis/redis-server.ts";
 import type { ReportId } from "../../src/domain/ids.ts";

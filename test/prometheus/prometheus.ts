@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findPrometheus } from "../../scripts/programs/find-prometheus.ts";
-import { freePort } from "../../scripts/programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import { waitFor } from "../../src/testing.ts";
 
 const DASHBOARDS = resolve(import.meta.dirname, "../../dashboards");

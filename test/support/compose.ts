@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { freePort } from "../../scripts/programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import type { LedgerRow } from "../../src/llm/simulated/ledger.ts";
 import { connectPatiently, openStore, type Store } from "../../src/store/redis.ts";
 import { waitFor } from "../../src/testing.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../scripts/programs/free-port.ts";
+import { freePort } from "../../src/cli/free-port.ts";
 import { findRedis } from "../../scripts/redis/find-redis.ts";
 import { quickClient, startRedisServer, type RedisServer } from "../../scripts/redis/redis-server.ts";
 import { waitFor } from "../../src/testing.ts";
