@@ -182,6 +182,16 @@ export const FORGERIES: readonly Forgery[] = [
     },
   },
   {
+    name: "a type on trial is written for everybody",
+    breaks: 15,
+    forge: ({ breakers }) => {
+      const opened = breakers["brittle"]?.find(({ to }) => to === "open");
+      if (opened === undefined) return false;
+      breakers["brittle"] = [{ ...opened, at: 0, to: "half_open", cause: "person", votes: [] }];
+      return true;
+    },
+  },
+  {
     name: "an altered answer is served",
     breaks: 20,
     forge: (evidence) => {

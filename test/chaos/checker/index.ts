@@ -99,7 +99,7 @@ export function check(evidence: Evidence): Verdicts {
 }
 
 /** These speak of what was acknowledged, and a failover may forget some of it. */
-const OF_WHAT_WAS_ACKNOWLEDGED: readonly number[] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 17, 20, 23, 24, 28];
+const OF_WHAT_WAS_ACKNOWLEDGED: readonly number[] = [5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 17, 20, 23, 24, 28];
 
 /** A check that cannot read its evidence has not passed. */
 function judgeSafely(judge: (evidence: Evidence) => Verdict, evidence: Evidence): Verdict {
