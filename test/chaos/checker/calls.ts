@@ -20,14 +20,17 @@ export function questionOf({ marker }: Pick<ProviderRow, "marker">): Question | 
   return section === undefined || call === undefined ? null : { order: Number(order), section, call };
 }
 
-/** When the books had a request that the provider saw; never, where it is not on them, which is for 8 to say. */
+/**
+ * When a request was let go: the script that writes it down asks everything that may forbid it. It may reach the provider much
+ * later, from a process that was frozen between the two. One that is not on the books, which is for 8 to say, left when it arrived.
+ */
 export function begunAt(found: ReportEvidence | undefined, row: ProviderRow): number {
   const question = questionOf(row);
   const before = (found?.receipt.calls ?? []).filter(
     ({ section, call, askedAt }) =>
       section === question?.section && call === question.call && askedAt <= row.at + CLOCK_MS,
   );
-  return Math.max(Number.NEGATIVE_INFINITY, ...before.map(({ askedAt }) => askedAt));
+  return before.length === 0 ? row.at : Math.max(...before.map(({ askedAt }) => askedAt));
 }
 
 /** Answers a fleet can use as they are; for any other it may have to ask again. */
@@ -163,7 +166,7 @@ export function nothingIsRegenerated(evidence: Evidence): Verdict {
     if (question === null || found === undefined || wasDamaged(evidence, found, question)) continue;
     const safeAt = acceptedAnswerAt(found, question);
     if (safeAt === null) continue;
-    const late = rows.filter((row) => row.at > safeAt + ON_ITS_WAY_MS && !wasAsleep(evidence, row));
+    const late = rows.filter((row) => begunAt(found, row) > safeAt);
     inquiry.must(
       late.length === 0,
       marker,

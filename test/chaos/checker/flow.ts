@@ -1,7 +1,6 @@
 /** How reports, sections, types and routes move: invariants 13, 15, 16 and 24. */
 import type { ReportStatus, SectionStatus } from "../../../src/domain/report.ts";
 import type { Evidence, ReportEvidence } from "../evidence.ts";
-import type { ProviderRow } from "../witnesses.ts";
 import { begunAt, questionOf } from "./calls.ts";
 import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
 
@@ -76,7 +75,10 @@ export function breakersHold({ breakers, provider, reports }: Evidence): Verdict
   for (const [type, turns] of Object.entries(breakers)) {
     const requests = provider
       .filter(({ marker }) => marker?.startsWith(`${type}/`) === true)
-      .map((row) => ({ marker: row.marker, ...allowed(row, byOrder) }));
+      .map((row) => {
+        const order = questionOf(row)?.order ?? -1;
+        return { marker: row.marker, order, at: begunAt(byOrder.get(order), row) };
+      });
     for (const [index, turn] of turns.entries()) {
       const until = turns[index + 1]?.at ?? Number.POSITIVE_INFINITY;
       const within = requests.filter(({ at }) => at > turn.at && at < until);
@@ -107,19 +109,6 @@ export function breakersHold({ breakers, provider, reports }: Evidence): Verdict
     }
   }
   return inquiry.verdict();
-}
-
-/**
- * Whose request it is, and when the breaker was asked about it: the script that writes it down asks. It may leave much later, from
- * a process that was frozen between the two. One that is not on the books counts from when the provider read it.
- */
-function allowed(
-  row: ProviderRow,
-  byOrder: ReadonlyMap<number | null, ReportEvidence>,
-): { order: number; at: number } {
-  const order = questionOf(row)?.order ?? -1;
-  const written = begunAt(byOrder.get(order), row);
-  return { order, at: Number.isFinite(written) ? written : row.at };
 }
 
 /** The most orders that had a canary's place at once; one that stops for a person or ends undelivered gives it up. */

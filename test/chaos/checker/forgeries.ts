@@ -105,17 +105,12 @@ export const FORGERIES: readonly Forgery[] = [
   {
     name: "somebody does not wait as told",
     breaks: 16,
-    forge: ({ provider, plan, reports }) => {
-      const told = provider.filter(
-        ({ marker, outcome }) => outcome === "rate_limit" && (marker ?? "") in plan.told,
+    forge: (evidence) => {
+      const told = evidence.provider.filter(
+        ({ marker, outcome }) => outcome === "rate_limit" && (marker ?? "") in evidence.plan.told,
       );
-      for (const row of told) {
-        const at = row.bookedAt + (plan.told[row.marker ?? ""] ?? 0) - 100;
-        const found = [...reports.values()].find(({ order }) => order === questionOf(row)?.order);
-        const line = found?.receipt.calls.find(({ section }) => section === questionOf(row)?.section);
-        if (line !== undefined) found?.receipt.calls.push({ ...line, askedAt: at });
-        provider.push({ ...row, n: row.n + 100_000, outcome: "answered", at });
-      }
+      for (const row of told)
+        askAgain(evidence, row, row.bookedAt + (evidence.plan.told[row.marker ?? ""] ?? 0) - 100);
       return told.length > 0;
     },
   },
@@ -148,9 +143,7 @@ export const FORGERIES: readonly Forgery[] = [
   {
     name: "a finished question is asked again",
     breaks: 10,
-    forge: withRequest(
-      (row, { provider }) => void provider.push({ ...row, n: row.n + 100_000, at: row.at + 600_000 }),
-    ),
+    forge: withRequest((row, evidence) => askAgain(evidence, row, row.at + 600_000)),
   },
   {
     name: "a cancelled order is asked for",
@@ -164,7 +157,7 @@ export const FORGERIES: readonly Forgery[] = [
       evidence.provider.push({
         ...row,
         n: row.n + 100_000,
-        marker: `stairs/body/close/${cancelled.order}`,
+        marker: `stairs/body/again/${cancelled.order}`,
         at: cancelled.at + 900,
       });
       return true;
@@ -314,4 +307,15 @@ function withRequest(forge: (row: ProviderRow, evidence: Evidence) => void): For
     if (row !== undefined) forge(row, evidence);
     return row !== undefined;
   };
+}
+
+/** The same question once more, on the books and at the provider. */
+function askAgain({ provider, reports }: Evidence, row: ProviderRow, at: number): void {
+  const question = questionOf(row);
+  const found = [...reports.values()].find(({ order }) => order === question?.order);
+  const line = found?.receipt.calls.find(
+    ({ section, call }) => section === question?.section && call === question.call,
+  );
+  if (line !== undefined) found?.receipt.calls.push({ ...line, askedAt: at });
+  provider.push({ ...row, n: row.n + 100_000, outcome: "answered", at });
 }

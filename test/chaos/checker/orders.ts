@@ -1,10 +1,8 @@
 /** Orders: that what was acknowledged is there, once, and moves on: invariants 5, 6, 12, 14, 17 and 19. */
 import { isFinished } from "../../../src/domain/report.ts";
 import type { Evidence } from "../evidence.ts";
+import { begunAt } from "./calls.ts";
 import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
-
-/** What had left before the cancellation was in the books may arrive this much later. */
-const ON_ITS_WAY_MS = 500;
 
 /** 5. An order is there as a whole or not at all, and once, however often it was sent. */
 export function ordersAreAtomic({ client, reports, accounts }: Evidence): Verdict {
@@ -103,16 +101,17 @@ export function cancelledStops({ client, provider, reports }: Evidence): Verdict
   const asked = groupBy(provider, ({ marker }) => Number(marker?.split("/")[3]));
   for (const row of client) {
     if (row.what !== "cancelled" || row.status !== "cancelled") continue;
-    const late = (asked.get(row.order) ?? []).filter(({ at }) => at > row.at + ON_ITS_WAY_MS);
+    const found = reports.get(row.report);
+    const late = (asked.get(row.order) ?? []).filter((request) => begunAt(found, request) > row.at);
     inquiry.must(
       late.length === 0,
       row.report,
       `${late.length} requests after it was cancelled: ${late.map(({ marker }) => marker).join(", ")}`,
     );
     inquiry.must(
-      reports.get(row.report)?.stored.report.status === "cancelled",
+      found?.stored.report.status === "cancelled",
       row.report,
-      `it is ${reports.get(row.report)?.stored.report.status ?? "gone"}`,
+      `it is ${found?.stored.report.status ?? "gone"}`,
     );
   }
   return inquiry.verdict();
