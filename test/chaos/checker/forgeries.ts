@@ -158,7 +158,7 @@ export const FORGERIES: readonly Forgery[] = [
         ...row,
         n: row.n + 100_000,
         marker: `stairs/body/again/${cancelled.order}`,
-        at: cancelled.at + 900,
+        at: cancelled.at + 1,
       });
       return true;
     },
@@ -170,7 +170,7 @@ export const FORGERIES: readonly Forgery[] = [
       const opened = breakers["brittle"]?.find(({ to }) => to === "open");
       const [row] = provider;
       if (opened === undefined || row === undefined) return false;
-      provider.push({ ...row, n: row.n + 100_000, marker: "brittle/table/draft/99999", at: opened.at + 600 });
+      provider.push({ ...row, n: row.n + 100_000, marker: "brittle/table/draft/99999", at: opened.at + 1 });
       return true;
     },
   },
