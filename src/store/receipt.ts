@@ -46,7 +46,14 @@ export async function readReceipt(store: Store, report: ReportId): Promise<Spend
     if (!field.endsWith(".books")) continue;
     calls.push(lineOf(asks, field.slice(0, -".books".length), row));
   }
-  calls.sort((a, b) => a.askedAt - b.askedAt || a.section.localeCompare(b.section));
+  // Many may be asked in one millisecond; the same receipt is told in the same order each time.
+  calls.sort(
+    (a, b) =>
+      a.askedAt - b.askedAt ||
+      a.section.localeCompare(b.section) ||
+      a.call.localeCompare(b.call) ||
+      a.take - b.take,
+  );
 
   const spend: Spend = { ...NO_SPEND };
   let inFlightMicros = 0;
