@@ -169,7 +169,7 @@ async function park(store: Store, id: ReportId, nth: number): Promise<void> {
   };
   await parkReport(store, stored, {
     failure,
-    ofReport: true,
+    sections: null,
     deadlineMs: 86_400_000,
     version: 1,
     ballot: [],

@@ -64,12 +64,17 @@ return 'started'
 `);
 
 const PARK = savingScript(`${OPEN_CASE_LUA}${CREDIT_REVIEW_LUA}${BREAKER_LUA}${PLACES_LUA}
--- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot failure_limits case_names
+-- KEYS report wakeups events fleet_events deadlines   ARGV run id failure event decisions deadline_ms case ballot failure_limits case_names sections...
 local status, run, decisions = unpack(redis.call('HMGET', KEYS[1], 'status', 'run', 'decisions'))
 if status == 'needs_review' and run == ARGV[1] then return 'parked' end
 if run ~= ARGV[1] or (status ~= 'pending' and status ~= 'running' and status ~= 'waiting_for_retry') then return 'superseded' end
 -- A person decided about a section since the caller looked: there may be something to write again.
 if (decisions or '0') ~= ARGV[5] then return 'moved' end
+-- A primary that took over may have forgotten that they failed: nobody would have a case to decide about.
+for i = 11, #ARGV do
+  local section = redis.call('HGET', KEYS[1] .. ':section:' .. ARGV[i], 'status')
+  if section ~= 'needs_review' and section ~= 'failed' then return 'moved' end
+end
 local parked, ballot, limits, names = parked_case(ARGV[7]), cjson.decode(ARGV[8]), cjson.decode(ARGV[9]), cjson.decode(ARGV[10])
 local now = now_ms()
 enter_status(KEYS[1], 'needs_review')
@@ -150,8 +155,8 @@ export async function parkReport(
   stored: Pick<StoredReport, "report" | "decisions">,
   parking: {
     failure: FailureSummary;
-    /** True where no section's case says it already: the report itself is what failed. */
-    ofReport: boolean;
+    /** Keys of the sections it waits for, whose cases say it already; null where the report itself is what failed. */
+    sections: readonly string[] | null;
     /** After this without a decision the report fails and the credits go back. */
     deadlineMs: number;
     /** Of the code that came to this end, and whether it says something about the type. */
@@ -164,7 +169,7 @@ export async function parkReport(
   const { redis, keys } = store;
   const { id, type, run: runNumber } = stored.report;
   const { failure } = parking;
-  const ownCase = parking.ofReport ? { report: id, type, section: null, failure } : null;
+  const ownCase = parking.sections === null ? { report: id, type, section: null, failure } : null;
   const event: FleetEvent = {
     event: "report.status",
     report: id,
@@ -187,6 +192,7 @@ export async function parkReport(
       ballotArgument({ report: id, section: "(report)", version: parking.version }, parking.ballot),
       limitsArgument(parking.failureLimits),
       JSON.stringify(caseNames(store, id)),
+      ...(parking.sections ?? []),
     ],
   );
 }

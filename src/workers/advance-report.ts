@@ -105,7 +105,10 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
           break;
         }
         case "review":
-          if ((await parkReport(store, stored, parking(workshop, type, move.failure, false))) === "moved")
+          if (
+            (await parkReport(store, stored, parking(workshop, type, move.failure, move.sections))) ===
+            "moved"
+          )
             break;
           return DONE;
         case "deliver":
@@ -118,16 +121,21 @@ export async function advanceReport(workshop: Workshop, job: ReportJobData, flow
       const failure = failureOf(thrown);
       // Lost infrastructure is no failure of the report: the job is tried again and finds everything as it was.
       if (failure === null) throw thrown;
-      if ((await parkReport(store, stored, parking(workshop, type, failure, true))) === "moved") continue;
+      if ((await parkReport(store, stored, parking(workshop, type, failure, null))) === "moved") continue;
       return DONE;
     }
   }
 }
 
-function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, ofReport: boolean) {
+function parking(
+  workshop: Workshop,
+  type: ReportType,
+  failure: FailureSummary,
+  sections: readonly string[] | null,
+) {
   return {
     failure,
-    ofReport,
+    sections,
     deadlineMs: type.reviewDeadlineMs ?? workshop.durations.reviewDeadlineMs,
     version: type.version,
     failureLimits: {
@@ -135,7 +143,7 @@ function parking(workshop: Workshop, type: ReportType, failure: FailureSummary, 
       ...(type.creditReviewAfterRuns === undefined ? {} : { runsOfReport: type.creditReviewAfterRuns }),
     },
     // What a section failed with has voted when the section was left.
-    ballot: ofReport ? [paperOf(failure)] : [],
+    ballot: sections === null ? [paperOf(failure)] : [],
   };
 }
 

@@ -7,22 +7,27 @@ export type Move =
   | { move: "write"; sections: string[] }
   /** Everything is there. */
   | { move: "deliver" }
-  /** Nothing can go on without a person. */
-  | { move: "review"; failure: FailureSummary };
+  /** Nothing can go on without a person, who decides about these sections. */
+  | { move: "review"; failure: FailureSummary; sections: string[] };
 
 export function nextMove(
   plan: readonly PlannedSection[],
   sections: readonly Section[],
   halted: FailureSummary | null,
 ): Move {
-  if (halted !== null) return { move: "review", failure: halted };
+  const stopped = sections.filter(
+    (section) => section.status === "needs_review" || section.status === "failed",
+  );
+  const review = (failure: FailureSummary): Move => ({
+    move: "review",
+    failure,
+    sections: stopped.map(({ key }) => key),
+  });
+  if (halted !== null) return review(halted);
   const ready = readySections(
     plan,
     Object.fromEntries(sections.map((section) => [section.key, section.status])),
   );
   if (ready.length > 0) return { move: "write", sections: ready };
-  const failures = sections.flatMap((section) =>
-    section.status === "needs_review" || section.status === "failed" ? [section.failure] : [],
-  );
-  return failures[0] === undefined ? { move: "deliver" } : { move: "review", failure: failures[0] };
+  return stopped[0] === undefined ? { move: "deliver" } : review(stopped[0].failure);
 }

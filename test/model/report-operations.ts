@@ -85,25 +85,27 @@ export function beginningRound(report: Report, view: View, maxRunning: number | 
   };
 }
 
-function parking(report: Report, view: View, ofReport: boolean, weight: VoteWeight): Operation {
-  const ballot = ofReport ? ballotOf(weight) : [];
+function parking(report: Report, view: View, sections: string[] | null, weight: VoteWeight): Operation {
+  const ballot = sections === null ? ballotOf(weight) : [];
   const { id } = report;
   const read = { report: asRead(report, view), decisions: view.decisions };
   const limits = { ...DEFAULT_FAILURE_LIMITS, runsOfReport: 1_000, failedReports: 1_000 };
   return {
     name: "park",
-    says: `park ${id.slice(-1)} in run ${view.run}${ofReport ? ` itself, ${weight}` : ""}`,
+    says: `park ${id.slice(-1)} in run ${view.run}${sections === null ? ` itself, ${weight}` : ` for ${sections.join(", ")}`}`,
     twin(twin) {
       if (report.status === "needs_review" && report.run === view.run)
         return { reply: "parked", done: false };
       const isOpen = ["pending", "running", "waiting_for_retry"].includes(report.status);
       if (report.run !== view.run || !isOpen) return { reply: "superseded", done: false };
       if (report.decisions !== view.decisions) return { reply: "moved", done: false };
+      if (sections?.some((key) => report.sections.get(key)?.status !== "needs_review"))
+        return { reply: "moved", done: false };
       report.status = "needs_review";
       report.wake = false;
       report.deadline = true;
       leaveLines(twin, report);
-      if (ofReport) openCase(twin, report, null);
+      if (sections === null) openCase(twin, report, null);
       recountCases(report);
       castBallot(twin, report, "(report)", 1, ballot, false);
       return { reply: "parked", done: true };
@@ -111,7 +113,7 @@ function parking(report: Report, view: View, ofReport: boolean, weight: VoteWeig
     send: (store) =>
       parkReport(store, read, {
         failure: A_FAILURE,
-        ofReport,
+        sections,
         deadlineMs: WAKE_MS,
         version: 1,
         ballot,
@@ -242,12 +244,16 @@ export const reportCommands = {
     fc.record({
       ...seen,
       ofReport: fc.constantFrom(true, false, false, false, false),
+      forgotten: fc.constantFrom(false, false, false, true),
       weight: fc.constantFrom<VoteWeight>("none", "counts", "opens_at_once"),
     }),
-    (report, view, { ofReport, weight }) => {
-      // Without a case of its own it is parked for one of its sections.
-      const has = [...report.sections.values()].some(({ status }) => status === "needs_review");
-      return ofReport || has ? parking(report, view, ofReport, weight) : null;
+    (report, view, { ofReport, forgotten, weight }) => {
+      if (ofReport) return parking(report, view, null, weight);
+      // Without a case of its own it is parked for its sections, as they are or as a primary before this one had them.
+      const stopped = SECTIONS.filter(
+        (key) => forgotten || report.sections.get(key)?.status === "needs_review",
+      );
+      return stopped.length > 0 ? parking(report, view, stopped, weight) : null;
     },
   ),
   deliver: onReport(

@@ -142,7 +142,7 @@ class Story {
     } else if (move.move === "review") {
       await parkReport(this.#store, stored, {
         failure: move.failure,
-        ofReport: false,
+        sections: move.sections,
         deadlineMs: WAKE_MS,
         version: 1,
         ballot: [],
@@ -486,6 +486,26 @@ test("resuming one of two sections that halted a running report leaves it halted
   for (const section of SECTIONS) await story.claim(section, "alive");
   expect(story.claims).toHaveLength(4);
   expect(await checkReviews(store, story.id)).toEqual([]);
+});
+
+test("a report is not put before people for a section of which a failover has forgotten that it failed", async () => {
+  const story = await anOrder(store);
+  await story.advance();
+  for (const section of SECTIONS) await story.claim(section, "alive");
+  await story.finish(0);
+  await story.leave(1, "park");
+  let parkings = 0;
+  const forgetful = withScripts(async (body) => {
+    if (body.includes("note_failed_report(KEYS[1]") && ++parkings === 1)
+      await store.redis.hset(store.keys.section(story.id, "second"), "status", "pending");
+    return body;
+  });
+  await new Story(forgetful, story.id).advance();
+  expect(parkings).toBe(1);
+  expect((await readReport(store, story.id))?.report).toMatchObject({ status: "running", round: 1 });
+  // Looked at again, there is something to write.
+  await story.advance();
+  expect((await readReport(store, story.id))?.report).toMatchObject({ status: "running", round: 2 });
 });
 
 test("what waits in a group, and the money that waits with it, is what its open cases say, whatever became of the others", async () => {

@@ -55,7 +55,7 @@ export async function parkOrder(
   if (stored === null) throw new Error(`${id} is gone.`);
   return parkReport(store, stored, {
     failure: A_FAILURE,
-    ofReport: true,
+    sections: null,
     deadlineMs: 60_000,
     version: 1,
     ballot: [],
