@@ -13,6 +13,7 @@ import type {
 import { threeRounds } from "../support/report-types/chained-type.ts";
 import { plannedChapters } from "../support/report-types/planned-type.ts";
 import { twoParts } from "../support/report-types/topic-type.ts";
+import { writeDown, type KillingRow } from "./witnesses.ts";
 
 const Order = z.object({
   topic: z.string().min(1),
@@ -62,7 +63,13 @@ export const aStaircase = defineReport<Order>({
   sections: aBody(async (context) => {
     const { source } = context;
     // Dies as a worker dies that runs out of memory over one input: at once, and again with the next one.
-    if (source.poison === true) process.kill(process.pid, "SIGKILL");
+    if (source.poison === true) {
+      writeDown(process.env["CHAOS_KILLINGS"] ?? "", {
+        at: Date.now(),
+        order: source.order,
+      } satisfies KillingRow);
+      process.kill(process.pid, "SIGKILL");
+    }
     const ask = (name: string, what: string) =>
       context.call(name, asked(`${mark("stairs", "body", name, source)} ${what}`));
     const draft = await ask("draft", `Write about ${source.topic}.`);

@@ -94,6 +94,12 @@ export interface ProcessRow {
   expected: boolean;
 }
 
+/** An order that kills whoever writes it, told by the process that dies of it. */
+export interface KillingRow {
+  at: number;
+  order: number;
+}
+
 export function writeDown(file: string, row: object): void {
   appendFileSync(file, `${JSON.stringify(row)}\n`);
 }

@@ -35,6 +35,7 @@ export interface WitnessFiles {
   receiver: string;
   faults: string;
   processes: string;
+  killings: string;
   samples: string;
   memory: string;
 }
@@ -75,6 +76,7 @@ export class World {
       receiver: file("receiver"),
       faults: file("faults"),
       processes: file("processes"),
+      killings: file("killings"),
       samples: file("samples"),
       memory: file("memory"),
     };
@@ -188,6 +190,7 @@ export class World {
       env: {
         FLEET,
         REPORT_TYPES: join(this.settings.sources, "test/chaos/report-types.ts"),
+        CHAOS_KILLINGS: this.witness.killings,
         TIME_SCALE: String(TIME_SCALE),
         CONCURRENCY: "6",
         LOG_LEVEL: "info",

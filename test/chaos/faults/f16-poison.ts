@@ -1,6 +1,6 @@
 /** An input that kills every worker that takes it: it must stop for a person, and not stop the fleet. */
 import type { PlannedOrder } from "../plan.ts";
-import { canaryOf, readWitness, type ProcessRow } from "../witnesses.ts";
+import { canaryOf, readWitness, type KillingRow } from "../witnesses.ts";
 import { strike, until, type Fault } from "./fault.ts";
 
 /** Past every order of the workload. */
@@ -30,12 +30,10 @@ export const poison: Fault = {
       decisions: ["reject", "reject"],
     };
     await strike(chaos, "F16", "worker", async () => {
-      const from = Date.now();
       world.order(order);
+      // Its own only: after a failover that forgot its end an earlier one may kill once more.
       const crashes = () =>
-        readWitness<ProcessRow>(world.witness.processes).filter(
-          (row) => row.at >= from && row.happened === "ended" && !row.expected && row.signal === "SIGKILL",
-        ).length;
+        readWitness<KillingRow>(world.witness.killings).filter((row) => row.order === n).length;
       await until(() => crashes() >= CRASHES, COMES_WITHIN_MS);
       await until(() => crashes() > CRASHES, COMES_AGAIN_WITHIN_MS);
       return {

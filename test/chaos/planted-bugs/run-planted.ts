@@ -115,7 +115,7 @@ export function plant(bug: PlantedBug): string {
   const copy = mkdtempSync(join(tmpdir(), "report-fleet-planted-"));
   for (const part of ["src", "bin", "examples", "package.json"])
     cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
-  for (const part of ["test/chaos/report-types.ts", "test/support/report-types"])
+  for (const part of ["test/chaos/report-types.ts", "test/chaos/witnesses.ts", "test/support/report-types"])
     cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
   symlinkSync(join(REPOSITORY, "node_modules"), join(copy, "node_modules"));
   for (const [file, text] of editedFiles(bug)) writeFileSync(join(copy, "src", file), text);
