@@ -1,4 +1,5 @@
 /** What a report takes longer than its three calls of 100 ms, one after the other on an idle fleet. */
+import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { readEvents } from "../../src/store/read-events.ts";
 import { waitFor } from "../../src/testing.ts";
@@ -13,6 +14,8 @@ export interface Latency {
   added_ms_per_report: number;
   /** Of the section alone: from its claim to its end. */
   added_ms_per_call: number;
+  /** What such a call adds by itself, from an idle process with an open connection. */
+  added_ms_by_a_bare_call: number;
 }
 
 export async function latency(lab: Lab, reports: number): Promise<Latency> {
@@ -20,7 +23,7 @@ export async function latency(lab: Lab, reports: number): Promise<Latency> {
   await lab.provider.script({ latencyMs: CALL_MS });
   const fleet = await reportFleet(lab);
   const program = await fleet.start();
-  const added: Latency[] = [];
+  const added: Omit<Latency, "added_ms_by_a_bare_call">[] = [];
   try {
     for (let nth = 0; nth < reports + 5; nth++) {
       const id = await fleet.submit(`latency.${nth}`, "bench", "short");
@@ -54,5 +57,24 @@ export async function latency(lab: Lab, reports: number): Promise<Latency> {
   return {
     added_ms_per_report: median(added.map((one) => one.added_ms_per_report)),
     added_ms_per_call: median(added.map((one) => one.added_ms_per_call)),
+    added_ms_by_a_bare_call: (await bareCallMs(lab, reports)) - CALL_MS,
   };
+}
+
+async function bareCallMs(lab: Lab, times: number): Promise<number> {
+  const agent = new Agent({ keepAlive: true });
+  const body = JSON.stringify({ messages: [{ role: "user", content: "[[bench/bare/draft/latency]]" }] });
+  const took: number[] = [];
+  for (let nth = 0; nth < times; nth++) {
+    const from = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      const call = request(`${lab.provider.url}/chat/completions`, { method: "POST", agent }, (answer) => {
+        answer.resume().once("end", resolve).once("error", reject);
+      });
+      call.once("error", reject).end(body);
+    });
+    took.push(performance.now() - from);
+  }
+  agent.destroy();
+  return median(took);
 }
