@@ -1,5 +1,8 @@
 /** A deploy: every process is told to stop and comes back with the next version of the report types; and one more for a while. */
+import type { FleetSlot } from "../fleet-slot.ts";
 import { pause, strike, until, type Chaos, type Fault } from "./fault.ts";
+
+const FREE_WITHIN_MS = 90_000;
 
 export const rollingRestart: Fault = {
   id: "F14",
@@ -8,8 +11,9 @@ export const rollingRestart: Fault = {
     const { world } = chaos;
     const extra = await world.addWorker();
     extra.borrowed = true;
-    for (const slot of world.slots.filter((one) => one !== extra)) {
-      if (!(await until(() => slot.processId !== null && !slot.borrowed, 15_000))) continue;
+    const due = new Set(world.slots.filter((one) => one !== extra));
+    for (let slot = await nextFree(due); slot !== undefined; slot = await nextFree(due)) {
+      due.delete(slot);
       slot.borrowed = true;
       await restart(chaos, slot, nth + 2);
       slot.borrowed = false;
@@ -22,6 +26,16 @@ export const rollingRestart: Fault = {
     await extra.link.close();
   },
 };
+
+/**
+ * Whom another fault has in hand is told once it is free. A deploy leaves nobody behind: what newer doors take in, an older
+ * orchestrator does not touch.
+ */
+async function nextFree(due: ReadonlySet<FleetSlot>): Promise<FleetSlot | undefined> {
+  const free = () => [...due].find(({ processId, borrowed }) => processId !== null && !borrowed);
+  await until(() => due.size === 0 || free() !== undefined, FREE_WITHIN_MS);
+  return free();
+}
 
 async function restart(chaos: Chaos, slot: Chaos["world"]["slots"][number], version: number): Promise<void> {
   const before = slot.incarnation;
