@@ -20,6 +20,10 @@ export function questionOf({ marker }: Pick<ProviderRow, "marker">): Question | 
   return section === undefined || call === undefined ? null : { order: Number(order), section, call };
 }
 
+export function reportsByOrder(reports: Evidence["reports"]): ReadonlyMap<number | null, ReportEvidence> {
+  return new Map([...reports.values()].map((one) => [one.order, one]));
+}
+
 /**
  * When a request was let go: the script that writes it down asks everything that may forbid it. It may reach the provider much
  * later, from a process that was frozen between the two. One that is not on the books, which is for 8 to say, left when it arrived.
@@ -75,7 +79,7 @@ function takeOf({ section, call, take }: { section: string; call: string; take: 
 /** 8. Every request that the provider saw is on the books, from before it left; and what it billed is covered by them. */
 export function noSpendIsHidden({ reports, provider }: Evidence): Verdict {
   const inquiry = new Inquiry();
-  const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(reports);
   const asked = groupBy(
     provider.filter((row) => questionOf(row) !== null),
     ({ marker }) => marker ?? "",
@@ -144,7 +148,7 @@ export function paidTwice(evidence: Evidence): number {
 function paidQuestions(
   evidence: Evidence,
 ): { question: Question; found: ReportEvidence; rows: ProviderRow[] }[] {
-  const byOrder = new Map([...evidence.reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(evidence.reports);
   const good = evidence.provider.filter(
     (row) => row.billed && GOOD.includes(row.outcome) && row.marker !== null,
   );
@@ -159,7 +163,7 @@ function paidQuestions(
 /** 10. A question with a good answer in the store is not asked again: not after resume, review, retry or redeploy. */
 export function nothingIsRegenerated(evidence: Evidence): Verdict {
   const inquiry = new Inquiry();
-  const byOrder = new Map([...evidence.reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(evidence.reports);
   for (const [marker, rows] of groupBy(evidence.provider, (row) => row.marker ?? "")) {
     const question = questionOf(rows[0] as ProviderRow);
     const found = byOrder.get(question?.order ?? null);

@@ -1,7 +1,7 @@
 /** How reports, sections, types and routes move: invariants 13, 15, 16 and 24. */
 import type { ReportStatus, SectionStatus } from "../../../src/domain/report.ts";
 import type { Evidence, ReportEvidence } from "../evidence.ts";
-import { begunAt, questionOf } from "./calls.ts";
+import { begunAt, questionOf, reportsByOrder } from "./calls.ts";
 import { groupBy, Inquiry, type Verdict } from "./inquiry.ts";
 
 const TOLERANCE_MS = 50;
@@ -71,7 +71,7 @@ export function onlyListedMoves({ reports }: Evidence): Verdict {
 /** 15. A type stops at its threshold and not before; stopped, it is asked nothing; on trial, only its canaries are. */
 export function breakersHold({ breakers, provider, reports }: Evidence): Verdict {
   const inquiry = new Inquiry();
-  const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(reports);
   for (const [type, turns] of Object.entries(breakers)) {
     const requests = provider
       .filter(({ marker }) => marker?.startsWith(`${type}/`) === true)
@@ -147,7 +147,7 @@ const PROBES = 1;
  */
 export function waitsAreObeyed({ provider, plan, reports, client }: Evidence): Verdict {
   const inquiry = new Inquiry();
-  const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(reports);
   for (const row of provider) {
     const told = row.outcome === "rate_limit" ? plan.told[row.marker ?? ""] : undefined;
     if (told === undefined) continue;

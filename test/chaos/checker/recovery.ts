@@ -3,6 +3,7 @@
  * of a longest time.
  */
 import type { Evidence } from "../evidence.ts";
+import { reportsByOrder } from "./calls.ts";
 
 /** What a person calls it, and each time it was seen. */
 export type Recoveries = Record<string, number[]>;
@@ -27,7 +28,7 @@ export function recoveries(evidence: Evidence): Recoveries {
 
 /** For each request that the provider had from it at that moment: until its section is claimed again. */
 function handedOn({ provider, reports }: Evidence, process: string, at: number): number[] {
-  const byOrder = new Map([...reports.values()].map((one) => [one.order, one]));
+  const byOrder = reportsByOrder(reports);
   return provider
     .filter((row) => row.askedBy === process && row.at <= at && row.bookedAt >= at)
     .flatMap(({ marker }) => {
